@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Keys and values of every BPF map: the contract between the programs in bpf/ and the daemon.
+ *
+ * The maps are also a user interface: `bpftool map dump pinned /sys/fs/bpf/calico/...` prints these
+ * structs by their BTF, so field names are words and padding is named and zero (hash maps compare bytes).
+ *
+ * Byte order: addresses and the ports of flow keys are in network order (__be*), as they stand in the
+ * packet; ports in rules are in host order, because rules compare ranges.
+ *
+ * Any change of layout or meaning bumps ABI_VERSION. The daemon creates new policy maps at every start
+ * and only takes over flow and counter maps whose version, key and value sizes are equal.
+ */
+#ifndef ABI_H
+#define ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define ABI_VERSION 1
+
+#define ABI_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has another size than the ABI says")
+
+/* ---- identities: what policy knows about an address ------------------------------------------------ */
+
+/*
+ * A "set" is one distinct address predicate of the active rules: membership of a tag, a selector, a CIDR,
+ * or a conjunction of them. Set numbers start at 1; 0 in a rule means "any address".
+ *
+ * A "row" is the bitmap of all sets that an address is in: bit (set % 64) of word (set / 64). Only the
+ * words first_word .. first_word+words-1 are stored, from index `row` of the `identity` map; all others are
+ * zero. An address that is in no map has no row, that is: it is in no set (so predicates are always formed
+ * such that an unknown address is outside; the rule carries the negation).
+ *
+ * Rows are immutable once an address refers to them, but for setting the bit of a set that no published
+ * rule names yet.
+ */
+enum address_flags {
+	ADDRESS_LOCAL = 1 << 0,	  /* of an active endpoint on this host; `endpoint` is its slot */
+	ADDRESS_HOST = 1 << 1,	  /* of this host itself, subnet broadcast addresses included */
+	ADDRESS_REMOTE = 1 << 2,  /* of an endpoint on another host, or of an inactive one here */
+	ADDRESS_IN_POOL = 1 << 3, /* inside any IP pool */
+	ADDRESS_NAT_OUT = 1 << 4, /* inside a pool with nat-outgoing (masquerade) */
+};
+
+struct address {
+	__u32 row;		/* index into `identity` of the first stored word */
+	__u16 first_word;	/* number of that word */
+	__u16 words;		/* how many words are stored */
+	__u32 generation_slot;	/* index into `generation` */
+	__u16 endpoint;		/* endpoint slot when ADDRESS_LOCAL, else 0 */
+	__u16 flags;		/* enum address_flags */
+};
+ABI_ASSERT_SIZE(struct address, 16);
+
+struct address4_key {
+	__be32 address;
+};
+
+struct address6_key {
+	__be32 address[4];
+};
+
+/* Prefixes for addresses that are in no exact map: the CIDRs of active rules and of pools. */
+struct prefix4_key {
+	__u32 prefix_length;
+	__be32 address;
+};
+
+struct prefix6_key {
+	__u32 prefix_length;
+	__be32 address[4];
+};
+
+/*
+ * Generations make established flows re-check policy. A flow stores the generation of both its addresses;
+ * the packet path compares. Slot of an address that is in no exact map: its last byte (0..255).
+ * Known addresses use the slots from GENERATION_FIRST. All addresses of one local endpoint share a slot.
+ */
+#define GENERATION_UNKNOWN 256
+#define GENERATION_FIRST   GENERATION_UNKNOWN
+
+/* ---- policy ------------------------------------------------------------------------------------------ */
+
+enum rule_class {
+	CLASS_TCP,
+	CLASS_UDP,
+	CLASS_ICMP,  /* ICMP in IPv4, ICMPv6 in IPv6 */
+	CLASS_OTHER, /* everything else; SCTP and UDPLite have ports too */
+	CLASS_COUNT,
+};
+
+enum rule_action {
+	ACTION_ALLOW = 1,
+	ACTION_DENY = 2,
+	ACTION_NEXT = 3, /* leave this tier (in a tier) or this profile (in a profile) */
+	ACTION_LOG = 4,	 /* emit an event, continue */
+};
+
+enum rule_flags {
+	RULE_IPV4 = 1 << 0,	    /* matches IPv4 packets */
+	RULE_IPV6 = 1 << 1,	    /* matches IPv6 packets; a rule for both families has both bits */
+	RULE_SRC_NOT = 1 << 2,	    /* the source must be outside src_set */
+	RULE_DST_NOT = 1 << 3,	    /* the destination must be outside dst_set */
+	RULE_ICMP_TYPE = 1 << 4,    /* icmp_type must be equal */
+	RULE_ICMP_CODE = 1 << 5,    /* icmp_code must be equal */
+	RULE_ICMP_NOT_TYPE = 1 << 6, /* not (type == not_icmp_type [and code == not_icmp_code]) */
+	RULE_ICMP_NOT_CODE = 1 << 7, /* not_icmp_code is part of the pair negated above */
+	RULE_SPORT = 1 << 8,	    /* source port within sport_first..sport_last */
+	RULE_DPORT = 1 << 9,	    /* destination port within dport_first..dport_last */
+	RULE_LOG = 1 << 10,	    /* log with log_prefix, then do the action */
+	RULE_ALWAYS = 1 << 11,	    /* matches every packet whatever the other fields hold */
+};
+
+/* Map `rule`: ARRAY. A rules object of the datastore becomes runs of consecutive entries. */
+struct policy_rule {
+	__u32 src_set; /* 0: any source */
+	__u32 dst_set; /* 0: any destination */
+	__u32 rule_id; /* stable; index into `rule_hits`, key of `rule_info` */
+	__u32 src_portset; /* 0: none; else index into `portset` */
+	__u32 dst_portset;
+	__u16 sport_first, sport_last; /* host order, both ends included */
+	__u16 dport_first, dport_last;
+	__u16 flags;	     /* enum rule_flags */
+	__u8 action;	     /* enum rule_action */
+	__u8 protocol;	     /* CLASS_OTHER only: protocol number; 0: any */
+	__u8 not_protocol;   /* CLASS_OTHER only: protocol that does not match; 0: none */
+	__u8 icmp_type, icmp_code;
+	__u8 not_icmp_type, not_icmp_code;
+	__u8 padding[3];
+	__u32 log_prefix; /* key of `log_prefix`; 0: the default "calico-packet" */
+};
+ABI_ASSERT_SIZE(struct policy_rule, 44);
+
+#define RULES_PER_STEP 32
+
+enum step_kind {
+	STEP_RULES = 1,	     /* scan `rules` rules from index `rule`; no match: continue with the next step */
+	STEP_END_TIER = 2,   /* end of a tier that applied: drop */
+	STEP_NO_PROFILE = 3, /* profile that is missing or invalid: drop */
+	STEP_DENIED = 4,     /* the endpoint's policy could not be compiled or did not fit: drop */
+};
+
+/* Map `step`: ARRAY. A list is a run of consecutive steps. Its end without a decision is a drop. */
+struct policy_step {
+	__u32 rule;	/* index into `rule` of the first rule */
+	__u16 rules;	/* 0..RULES_PER_STEP */
+	__u16 kind;	/* enum step_kind */
+	__u32 next;	/* ACTION_NEXT continues at this step, counted from the first step of the list */
+	__u32 rule_id;	/* rule id counted for STEP_END_TIER .. STEP_DENIED; 0: none */
+};
+ABI_ASSERT_SIZE(struct policy_step, 16);
+
+enum list_flags {
+	LIST_NO_CACHE = 1 << 0, /* a rule looks at something that is not in the verdict cache's key */
+};
+
+/* Map `list`: ARRAY; list 0 is empty and denies everything. Immutable while an endpoint refers to it. */
+struct policy_list {
+	struct {
+		__u32 first; /* index into `step` */
+		__u32 steps;
+	} classes[CLASS_COUNT];
+	__u32 serial; /* differs between all lists ever published under this number */
+	__u32 flags;  /* enum list_flags */
+};
+ABI_ASSERT_SIZE(struct policy_list, 40);
+
+/*
+ * Map `endpoint_policy`: ARRAY by endpoint slot. One aligned 8-byte store publishes a policy for both
+ * directions; programs read it once per packet. Zero: deny everything.
+ */
+struct endpoint_policy {
+	__u32 inbound;	/* list for packets to the endpoint */
+	__u32 outbound; /* list for packets from the endpoint */
+};
+ABI_ASSERT_SIZE(struct endpoint_policy, 8);
+
+/* Map `portset`: ARRAY; one bit per port, host order: bit (port % 64) of word[port / 64]. Entry 0 is unused. */
+struct portset {
+	__u64 word[1024];
+};
+
+/* Map `rule_info`: HASH by rule id; says in words which rule a number means. */
+#define RULE_NAME_LENGTH 88
+struct rule_info {
+	char object[RULE_NAME_LENGTH]; /* "profile NAME", "policy TIER/NAME" */
+	char direction[12];	       /* "inbound" or "outbound" */
+	__u32 position;		       /* from 1, as `calicoctl profile NAME rule show` counts */
+};
+
+#define LOG_PREFIX_LENGTH 28
+struct log_prefix {
+	char text[LOG_PREFIX_LENGTH];
+};
+
+/* ---- endpoints --------------------------------------------------------------------------------------- */
+
+enum endpoint_state {
+	ENDPOINT_NONE = 0,   /* slot is free */
+	ENDPOINT_ACTIVE = 1, /* policy decides */
+	ENDPOINT_INACTIVE = 2, /* state "inactive" in the datastore, or not ready: drop */
+};
+
+enum endpoint_flags {
+	ENDPOINT_CHECK_MAC = 1 << 0, /* the endpoint has a MAC: packets from it must carry it */
+};
+
+/* Map `endpoint`: ARRAY by slot; slot 0 is never used. */
+struct endpoint {
+	__u32 ifindex;	/* of the host side veth */
+	__u32 state;	/* enum endpoint_state */
+	__u32 flags;	/* enum endpoint_flags */
+	__u32 generation_slot;
+	__u8 mac[6];	/* container side; where packets to the endpoint are addressed */
+	__u8 host_mac[6]; /* host side; the container's gateway */
+	char name[16];	/* of the interface, for people */
+};
+ABI_ASSERT_SIZE(struct endpoint, 44);
+
+/* Map `interface`: HASH ifindex -> endpoint slot. An interface that is not here is unknown: drop. */
+struct interface {
+	__u32 endpoint;
+};
+
+/* ---- counters ---------------------------------------------------------------------------------------- */
+
+struct traffic {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* Map `drops`: PERCPU_HASH; created at an interface's first drop. Totals: `drop_totals`, by reason. */
+struct drop_key {
+	__u32 ifindex; /* of the endpoint whose rule, address or state made us drop */
+	__u32 reason;  /* enum drop_reason */
+};
+
+/* ---- events ------------------------------------------------------------------------------------------ */
+
+/* Map `events`: RINGBUF. Emitted for LOG rules, and for drops when settings.drop_events is set. */
+struct packet_event {
+	__u32 ifindex;
+	__u32 reason;	  /* enum drop_reason; 0 for a LOG rule */
+	__u32 rule_id;	  /* 0: none */
+	__u32 log_prefix;
+	__be32 source[4]; /* IPv4 in element 0 */
+	__be32 destination[4];
+	__be16 source_port, destination_port; /* ICMP: type and code in the low bytes */
+	__u8 protocol;
+	__u8 family;	  /* 4 or 6 */
+	__u16 length;	  /* of the frame */
+};
+
+/* ---- settings ---------------------------------------------------------------------------------------- */
+
+enum host_action { HOST_RETURN = 0, HOST_DROP = 1, HOST_ACCEPT = 2 }; /* DefaultEndpointToHostAction */
+enum drop_action { DROP_DROP = 0, DROP_LOG_DROP = 1, DROP_ACCEPT = 2, DROP_LOG_ACCEPT = 3 }; /* DropActionOverride */
+
+/*
+ * Marks, in bits of settings.mark_mask. Only the programs set them; from_endpoint clears them on arrival,
+ * so that a container cannot forge one.
+ */
+#define MARK_APPROVED 1 /* both policies that live on this host allowed the packet */
+#define MARK_NAT_OUT  2 /* to be masqueraded by the host */
+
+/* `const volatile struct settings settings` in every object's rodata; set between open and load. */
+struct settings {
+	__u32 generation_base; /* differs at each start: all flows of earlier runs are re-checked once */
+	__u32 host_action;     /* enum host_action */
+	__u32 drop_action;     /* enum drop_action */
+	__u32 keep_established; /* EstablishedFlows=keep: policy changes do not cut flows */
+	__u32 drop_events;     /* emit an event per (rate limited) drop */
+	__u32 mark_approved;   /* value to OR into skb->mark */
+	__u32 mark_nat_out;
+	__u32 mark_mask;       /* all bits that are ours */
+	__be32 gateway4;       /* 169.254.1.1 */
+	__u32 hz;	       /* jiffies per second of the running kernel */
+	__u32 half_open_limit; /* of one endpoint */
+	__u8 host_mac[6];      /* of every host side veth */
+	__u8 padding[2];
+	__be32 gateway6[4];    /* fe80::1 */
+};
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Workload endpoint: one interface of one container, under /calico/v1/host/H/workload/O/W/endpoint/E. */
+#ifndef MODEL_ENDPOINT_H
+#define MODEL_ENDPOINT_H
+
+#include "model/model.h"
+
+struct endpoint_nat {
+	struct addr internal, external;
+};
+
+struct workload_endpoint {
+	bool active;
+	char name[16]; /* host side interface */
+	bool has_mac;
+	uint8_t mac[6];
+	struct strings profiles; /* in order */
+	struct labels labels;
+	struct addr *nets; /* address parts of ipv4_nets, then of ipv6_nets */
+	size_t net_count;
+	struct endpoint_nat *nat;
+	size_t nat_count;
+	struct addr gateway4, gateway6; /* family 0: none */
+	json_t *raw; /* the document as read; unknown members survive a rewrite */
+};
+
+/*
+ * local_prefix: the interface prefix that a local endpoint's name must start with; NULL for endpoints of other
+ * hosts. Rules: policy-and-datastore data model, "Workload endpoint".
+ */
+int workload_endpoint_parse(const char *text, const char *local_prefix, struct workload_endpoint **ret, struct err *err);
+void workload_endpoint_free(struct workload_endpoint *endpoint);
+/* A new endpoint as the Docker plugin writes it. */
+struct workload_endpoint *workload_endpoint_new(const char *name, const uint8_t mac[6]);
+int workload_endpoint_add_net(struct workload_endpoint *endpoint, const struct addr *addr);
+/* Known members replace those in raw; all others stay. malloc'd. */
+char *workload_endpoint_format(const struct workload_endpoint *endpoint);
+
+struct host_endpoint {
+	char name[16]; /* "": resolved by address */
+	struct strings profiles;
+	struct labels labels;
+	struct addr *expected; /* expected_ipv4_addrs, then expected_ipv6_addrs */
+	size_t expected_count;
+};
+int host_endpoint_parse(const char *text, struct host_endpoint **ret, struct err *err);
+void host_endpoint_free(struct host_endpoint *endpoint);
+
+#endif

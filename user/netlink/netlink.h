@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Links, addresses, routes, neighbours and interface settings, thin over libnl-route-3. All calls are synchronous
+ * on the kernel (microseconds) and idempotent: making what exists and removing what is gone succeed.
+ * Only this folder and dataplane/ need CAP_NET_ADMIN.
+ */
+#ifndef NETLINK_NETLINK_H
+#define NETLINK_NETLINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/addr.h"
+#include "util/err.h"
+
+struct netlink;
+int netlink_open(struct netlink **ret, struct err *err);
+void netlink_close(struct netlink *nl);
+
+struct veth_spec {
+	const char *host_name, *peer_name;
+	uint8_t host_mac[6], peer_mac[6];
+	unsigned int mtu; /* 0: kernel's default */
+};
+/* One RTM_NEWLINK with both ends; both stay down. -EEXIST when a name is taken. */
+int link_make_veth(struct netlink *nl, const struct veth_spec *spec, int *ret_ifindex, struct err *err);
+int link_delete(struct netlink *nl, int ifindex, struct err *err); /* absent: 0 */
+int link_index(struct netlink *nl, const char *name); /* > 0, or -ENODEV */
+int link_set_up(struct netlink *nl, int ifindex, struct err *err);
+struct link_info {
+	int ifindex;
+	char name[16];
+	char kind[16]; /* "veth", "" */
+	bool up;	/* IFF_UP */
+	bool running;	/* operational */
+	bool loopback;
+	unsigned int mtu;
+	bool peer_is_local; /* veth whose other end is in this namespace too */
+	int peer_ifindex;
+};
+int link_get(struct netlink *nl, int ifindex, struct link_info *ret); /* 0 or -ENODEV */
+int link_list(struct netlink *nl, struct link_info **ret, size_t *ret_count, struct err *err); /* free() */
+
+struct interface_address {
+	int ifindex;
+	struct addr addr;
+	uint8_t length;
+	struct addr broadcast; /* family 0: none */
+	char link[16];
+};
+int address_list(struct netlink *nl, struct interface_address **ret, size_t *ret_count, struct err *err);
+int address_add(struct netlink *nl, int ifindex, const struct addr *addr, uint8_t length, struct err *err);
+
+/* Host route <addr>/32 (/128) dev ifindex scope link, in the main table; replaces. */
+int route_add_host(struct netlink *nl, int ifindex, const struct addr *addr, struct err *err);
+int route_delete_host(struct netlink *nl, int ifindex, const struct addr *addr, struct err *err);
+struct host_route {
+	int ifindex;
+	struct addr addr;
+};
+int route_list_hosts(struct netlink *nl, int ifindex, struct host_route **ret, size_t *ret_count, struct err *err);
+/* Interface of the default route of the family and its MTU; -ENOENT. */
+int route_default_link(struct netlink *nl, uint8_t family, int *ret_ifindex, unsigned int *ret_mtu);
+
+int neighbour_add(struct netlink *nl, int ifindex, const struct addr *addr, const uint8_t mac[6], struct err *err); /* permanent */
+int neighbour_delete(struct netlink *nl, int ifindex, const struct addr *addr, struct err *err);
+
+/* /proc/sys/net/<path> = value; path such as "ipv4/conf/cali0/rp_filter". */
+int sysctl_write(const char *path, const char *value, struct err *err);
+int sysctl_read(const char *path, char *value, size_t size);
+
+/* Notifications, from the event loop (util/task.h's base). */
+struct netlink_watch_ops {
+	void (*link)(void *arg, const struct link_info *link, bool gone);
+	void (*address)(void *arg, const struct interface_address *address, bool gone);
+};
+struct netlink_watch;
+int netlink_watch_start(const struct netlink_watch_ops *ops, void *arg, struct netlink_watch **ret, struct err *err);
+void netlink_watch_stop(struct netlink_watch *watch);
+
+#endif

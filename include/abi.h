@@ -20,7 +20,8 @@
 
 #define ABI_VERSION 1
 
-#define ABI_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " has another size than the ABI says")
+#define ABI_ASSERT_SIZE(type, size)                                                                          \
+	_Static_assert(sizeof(type) == (size), #type " has another size than the ABI says")
 
 /* ---- identities: what policy knows about an address ------------------------------------------------ */
 
@@ -45,12 +46,12 @@ enum address_flags {
 };
 
 struct address {
-	__u32 row;		/* index into `identity` of the first stored word */
-	__u16 first_word;	/* number of that word */
-	__u16 words;		/* how many words are stored */
-	__u32 generation_slot;	/* index into `generation` */
-	__u16 endpoint;		/* endpoint slot when ADDRESS_LOCAL, else 0 */
-	__u16 flags;		/* enum address_flags */
+	__u32 row;	       /* index into `identity` of the first stored word */
+	__u16 first_word;      /* number of that word */
+	__u16 words;	       /* how many words are stored */
+	__u32 generation_slot; /* index into `generation` */
+	__u16 endpoint;	       /* endpoint slot when ADDRESS_LOCAL, else 0 */
+	__u16 flags;	       /* enum address_flags */
 };
 ABI_ASSERT_SIZE(struct address, 16);
 
@@ -98,34 +99,34 @@ enum rule_action {
 	ACTION_LOG = 4,	 /* emit an event, continue */
 };
 
-enum rule_flags {
-	RULE_IPV4 = 1 << 0,	    /* matches IPv4 packets */
-	RULE_IPV6 = 1 << 1,	    /* matches IPv6 packets; a rule for both families has both bits */
-	RULE_SRC_NOT = 1 << 2,	    /* the source must be outside src_set */
-	RULE_DST_NOT = 1 << 3,	    /* the destination must be outside dst_set */
-	RULE_ICMP_TYPE = 1 << 4,    /* icmp_type must be equal */
-	RULE_ICMP_CODE = 1 << 5,    /* icmp_code must be equal */
-	RULE_ICMP_NOT_TYPE = 1 << 6, /* not (type == not_icmp_type [and code == not_icmp_code]) */
-	RULE_ICMP_NOT_CODE = 1 << 7, /* not_icmp_code is part of the pair negated above */
-	RULE_SPORT = 1 << 8,	    /* source port within sport_first..sport_last */
-	RULE_DPORT = 1 << 9,	    /* destination port within dport_first..dport_last */
-	RULE_LOG = 1 << 10,	    /* log with log_prefix, then do the action */
-	RULE_ALWAYS = 1 << 11,	    /* matches every packet whatever the other fields hold */
+enum match_flags {
+	MATCH_IPV4 = 1 << 0,	      /* matches IPv4 packets */
+	MATCH_IPV6 = 1 << 1,	      /* matches IPv6 packets; a rule for both families has both bits */
+	MATCH_SRC_NOT = 1 << 2,	      /* the source must be outside src_set */
+	MATCH_DST_NOT = 1 << 3,	      /* the destination must be outside dst_set */
+	MATCH_ICMP_TYPE = 1 << 4,     /* icmp_type must be equal */
+	MATCH_ICMP_CODE = 1 << 5,     /* icmp_code must be equal */
+	MATCH_ICMP_NOT_TYPE = 1 << 6, /* not (type == not_icmp_type [and code == not_icmp_code]) */
+	MATCH_ICMP_NOT_CODE = 1 << 7, /* not_icmp_code is part of the pair negated above */
+	MATCH_SPORT = 1 << 8,	      /* source port within sport_first..sport_last */
+	MATCH_DPORT = 1 << 9,	      /* destination port within dport_first..dport_last */
+	MATCH_LOG = 1 << 10,	      /* log with log_prefix, then do the action */
+	MATCH_ALWAYS = 1 << 11,	      /* matches every packet whatever the other fields hold */
 };
 
 /* Map `rule`: ARRAY. A rules object of the datastore becomes runs of consecutive entries. */
 struct policy_rule {
-	__u32 src_set; /* 0: any source */
-	__u32 dst_set; /* 0: any destination */
-	__u32 rule_id; /* stable; index into `rule_hits`, key of `rule_info` */
+	__u32 src_set;	   /* 0: any source */
+	__u32 dst_set;	   /* 0: any destination */
+	__u32 rule_id;	   /* stable; index into `rule_hits`, key of `rule_info` */
 	__u32 src_portset; /* 0: none; else index into `portset` */
 	__u32 dst_portset;
 	__u16 sport_first, sport_last; /* host order, both ends included */
 	__u16 dport_first, dport_last;
-	__u16 flags;	     /* enum rule_flags */
-	__u8 action;	     /* enum rule_action */
-	__u8 protocol;	     /* CLASS_OTHER only: protocol number; 0: any */
-	__u8 not_protocol;   /* CLASS_OTHER only: protocol that does not match; 0: none */
+	__u16 flags;	   /* enum match_flags */
+	__u8 action;	   /* enum rule_action */
+	__u8 protocol;	   /* CLASS_OTHER only: protocol number; 0: any */
+	__u8 not_protocol; /* CLASS_OTHER only: protocol that does not match; 0: none */
 	__u8 icmp_type, icmp_code;
 	__u8 not_icmp_type, not_icmp_code;
 	__u8 padding[3];
@@ -144,11 +145,11 @@ enum step_kind {
 
 /* Map `step`: ARRAY. A list is a run of consecutive steps. Its end without a decision is a drop. */
 struct policy_step {
-	__u32 rule;	/* index into `rule` of the first rule */
-	__u16 rules;	/* 0..RULES_PER_STEP */
-	__u16 kind;	/* enum step_kind */
-	__u32 next;	/* ACTION_NEXT continues at this step, counted from the first step of the list */
-	__u32 rule_id;	/* rule id counted for STEP_END_TIER .. STEP_DENIED; 0: none */
+	__u32 rule;    /* index into `rule` of the first rule */
+	__u16 rules;   /* 0..RULES_PER_STEP */
+	__u16 kind;    /* enum step_kind */
+	__u32 next;    /* ACTION_NEXT continues at this step, counted from the first step of the list */
+	__u32 rule_id; /* rule id counted for STEP_END_TIER .. STEP_DENIED; 0: none */
 };
 ABI_ASSERT_SIZE(struct policy_step, 16);
 
@@ -177,7 +178,8 @@ struct endpoint_policy {
 };
 ABI_ASSERT_SIZE(struct endpoint_policy, 8);
 
-/* Map `portset`: ARRAY; one bit per port, host order: bit (port % 64) of word[port / 64]. Entry 0 is unused. */
+/* Map `portset`: ARRAY; one bit per port, host order: bit (port % 64) of word[port / 64]. Entry 0 is unused.
+ */
 struct portset {
 	__u64 word[1024];
 };
@@ -198,8 +200,8 @@ struct log_prefix {
 /* ---- endpoints --------------------------------------------------------------------------------------- */
 
 enum endpoint_state {
-	ENDPOINT_NONE = 0,   /* slot is free */
-	ENDPOINT_ACTIVE = 1, /* policy decides */
+	ENDPOINT_NONE = 0,     /* slot is free */
+	ENDPOINT_ACTIVE = 1,   /* policy decides */
 	ENDPOINT_INACTIVE = 2, /* state "inactive" in the datastore, or not ready: drop */
 };
 
@@ -209,13 +211,13 @@ enum endpoint_flags {
 
 /* Map `endpoint`: ARRAY by slot; slot 0 is never used. */
 struct endpoint {
-	__u32 ifindex;	/* of the host side veth */
-	__u32 state;	/* enum endpoint_state */
-	__u32 flags;	/* enum endpoint_flags */
+	__u32 ifindex; /* of the host side veth */
+	__u32 state;   /* enum endpoint_state */
+	__u32 flags;   /* enum endpoint_flags */
 	__u32 generation_slot;
-	__u8 mac[6];	/* container side; where packets to the endpoint are addressed */
+	__u8 mac[6];	  /* container side; where packets to the endpoint are addressed */
 	__u8 host_mac[6]; /* host side; the container's gateway */
-	char name[16];	/* of the interface, for people */
+	char name[16];	  /* of the interface, for people */
 };
 ABI_ASSERT_SIZE(struct endpoint, 44);
 
@@ -242,21 +244,26 @@ struct drop_key {
 /* Map `events`: RINGBUF. Emitted for LOG rules, and for drops when settings.drop_events is set. */
 struct packet_event {
 	__u32 ifindex;
-	__u32 reason;	  /* enum drop_reason; 0 for a LOG rule */
-	__u32 rule_id;	  /* 0: none */
+	__u32 reason;  /* enum drop_reason; 0 for a LOG rule */
+	__u32 rule_id; /* 0: none */
 	__u32 log_prefix;
 	__be32 source[4]; /* IPv4 in element 0 */
 	__be32 destination[4];
 	__be16 source_port, destination_port; /* ICMP: type and code in the low bytes */
 	__u8 protocol;
-	__u8 family;	  /* 4 or 6 */
-	__u16 length;	  /* of the frame */
+	__u8 family;  /* 4 or 6 */
+	__u16 length; /* of the frame */
 };
 
 /* ---- settings ---------------------------------------------------------------------------------------- */
 
 enum host_action { HOST_RETURN = 0, HOST_DROP = 1, HOST_ACCEPT = 2 }; /* DefaultEndpointToHostAction */
-enum drop_action { DROP_DROP = 0, DROP_LOG_DROP = 1, DROP_ACCEPT = 2, DROP_LOG_ACCEPT = 3 }; /* DropActionOverride */
+enum drop_action {
+	DROP_DROP = 0,
+	DROP_LOG_DROP = 1,
+	DROP_ACCEPT = 2,
+	DROP_LOG_ACCEPT = 3
+}; /* DropActionOverride */
 
 /*
  * Marks, in bits of settings.mark_mask. Only the programs set them; from_endpoint clears them on arrival,
@@ -267,12 +274,12 @@ enum drop_action { DROP_DROP = 0, DROP_LOG_DROP = 1, DROP_ACCEPT = 2, DROP_LOG_A
 
 /* `const volatile struct settings settings` in every object's rodata; set between open and load. */
 struct settings {
-	__u32 generation_base; /* differs at each start: all flows of earlier runs are re-checked once */
-	__u32 host_action;     /* enum host_action */
-	__u32 drop_action;     /* enum drop_action */
+	__u32 generation_base;	/* differs at each start: all flows of earlier runs are re-checked once */
+	__u32 host_action;	/* enum host_action */
+	__u32 drop_action;	/* enum drop_action */
 	__u32 keep_established; /* EstablishedFlows=keep: policy changes do not cut flows */
-	__u32 drop_events;     /* emit an event per (rate limited) drop */
-	__u32 mark_approved;   /* value to OR into skb->mark */
+	__u32 drop_events;	/* emit an event per (rate limited) drop */
+	__u32 mark_approved;	/* value to OR into skb->mark */
 	__u32 mark_nat_out;
 	__u32 mark_mask;       /* all bits that are ours */
 	__be32 gateway4;       /* 169.254.1.1 */
@@ -280,7 +287,7 @@ struct settings {
 	__u32 half_open_limit; /* of one endpoint */
 	__u8 host_mac[6];      /* of every host side veth */
 	__u8 padding[2];
-	__be32 gateway6[4];    /* fe80::1 */
+	__be32 gateway6[4]; /* fe80::1 */
 };
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The agent of this host: follows the datastore, feeds the policy engine, keeps endpoints' interfaces, routes and
- * programs as the model says, and registers the host. The Docker plugin writes an endpoint into the datastore and
- * then hands the same object to agent_apply_endpoint(); the watch event that follows changes nothing.
+ * The agent of this host: follows the datastore, feeds the policy engine, keeps endpoints' interfaces, routes
+ * and programs as the model says, and registers the host. The Docker plugin writes an endpoint into the
+ * datastore and then hands the same object to agent_apply_endpoint(); the watch event that follows changes
+ * nothing.
  */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
@@ -19,16 +20,19 @@ struct agent_options {
 };
 
 /* Loads the dataplane and starts following the store. Does not wait for the store. */
-int agent_start(const struct config *config, const struct agent_options *options, struct store *store, struct agent **ret, struct err *err);
+int agent_start(const struct config *config, const struct agent_options *options, struct store *store,
+		struct agent **ret, struct err *err);
 void agent_stop(struct agent *agent); /* enforcement stays */
 
 /*
- * Returns when the endpoint (of this host, with its interface present but down) is enforced: programs attached,
- * policy published, interface up, routes and neighbour in place. Undoes what it did when it fails. -EAGAIN with a
- * clear sentence while the datastore has never been in sync.
+ * Returns when the endpoint (of this host, with its interface present but down) is enforced: programs
+ * attached, policy published, interface up, routes and neighbour in place. Undoes what it did when it fails.
+ * -EAGAIN with a clear sentence while the datastore has never been in sync.
  */
-int agent_apply_endpoint(struct agent *agent, const char *key, const struct workload_endpoint *endpoint, struct err *err);
-/* Forgets it: flows purged, policy cleared, routes and programs removed. Unknown: no-op. The interface is the caller's. */
+int agent_apply_endpoint(struct agent *agent, const char *key, const struct workload_endpoint *endpoint,
+			 struct err *err);
+/* Forgets it: flows purged, policy cleared, routes and programs removed. Unknown: no-op. The interface is the
+ * caller's. */
 void agent_remove_endpoint(struct agent *agent, const char *key);
 
 /* For `calicoctl status`: a JSON object (new reference). */

@@ -18,18 +18,18 @@ struct config {
 	size_t endpoint_count;
 	char *ca_file, *cert_file, *key_file; /* NULL: none */
 
-	char *hostname;	    /* HOSTNAME, else the kernel's */
-	char *docker_host;  /* path of the Docker socket, or "tcp://host:port" */
+	char *hostname;	   /* HOSTNAME, else the kernel's */
+	char *docker_host; /* path of the Docker socket, or "tcp://host:port" */
 	char *plugin_socket, *run_dir, *state_dir, *bpffs;
 	char *ip, *ip6, *as; /* IP, IP6, AS; NULL: none */
 	bool no_default_pools;
-	bool networking;    /* CALICO_NETWORKING */
+	bool networking;				      /* CALICO_NETWORKING */
 	enum { SCOPE_AUTO, SCOPE_GLOBAL, SCOPE_LOCAL } scope; /* CALICO_LIBNETWORK_SCOPE */
-	char *interface_prefix; /* CALICO_LIBNETWORK_IFPREFIX: name inside containers, "cali" */
-	bool create_profiles;   /* CALICO_LIBNETWORK_CREATE_PROFILES */
-	unsigned int veth_mtu;  /* CALICO_LIBNETWORK_VETH_MTU; 0: automatic */
+	char *interface_prefix;	  /* CALICO_LIBNETWORK_IFPREFIX: name inside containers, "cali" */
+	bool create_profiles;	  /* CALICO_LIBNETWORK_CREATE_PROFILES */
+	unsigned int veth_mtu;	  /* CALICO_LIBNETWORK_VETH_MTU; 0: automatic */
 	bool require_calico_ipam; /* CALICO_LIBNETWORK_REQUIRE_CALICO_IPAM */
-	bool debug;		/* CALICO_DEBUG */
+	bool debug;		  /* CALICO_DEBUG */
 };
 
 /* Reads environment and file. -EINVAL with the texts of the command line specification, section 3. */

@@ -2,9 +2,9 @@
 /*
  * BPF programs and maps of this host. Takes compiled policy (map entries), never model objects.
  *
- * A dataplane object is one generation: programs loaded with new, empty policy maps. Programs of an earlier run
- * keep working with their own maps until dataplane_activate() switches every interface over, each atomically.
- * Flow tables and counters are taken over from the pins when their layout is equal.
+ * A dataplane object is one generation: programs loaded with new, empty policy maps. Programs of an earlier
+ * run keep working with their own maps until dataplane_activate() switches every interface over, each
+ * atomically. Flow tables and counters are taken over from the pins when their layout is equal.
  *
  * Pins beneath `bpffs`: the maps by name, links/<interface>_in and _out, VERSION in the directory "v1".
  */
@@ -22,11 +22,11 @@ struct dataplane;
 enum attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
 
 struct dataplane_config {
-	const char *bpffs;	    /* mounted if it is not */
+	const char *bpffs;	      /* mounted if it is not */
 	const char *interface_prefix; /* "cali" */
-	struct settings settings;   /* generation_base, hz and marks are filled in by open */
+	struct settings settings;     /* generation_base, hz and marks are filled in by open */
 	enum attach_mode attach;
-	__u32 flow_capacity;	    /* 0: default */
+	__u32 flow_capacity; /* 0: default */
 	__u32 endpoint_capacity;
 	__u32 address_capacity;
 	__u32 rule_capacity;
@@ -39,7 +39,8 @@ void dataplane_close(struct dataplane *dp);
 const struct policy_sink *dataplane_sink(struct dataplane *dp);
 
 /* Entry of the `endpoint` map and its interface; NULL clears the slot. */
-int dataplane_set_endpoint(struct dataplane *dp, __u32 slot, const struct endpoint *endpoint, struct err *err);
+int dataplane_set_endpoint(struct dataplane *dp, __u32 slot, const struct endpoint *endpoint,
+			   struct err *err);
 __u32 dataplane_endpoint_capacity(const struct dataplane *dp);
 
 /* Puts both programs on an interface (before it is up), verified by reading back; idempotent. */
@@ -48,8 +49,9 @@ int dataplane_attach(struct dataplane *dp, int ifindex, const char *name, struct
 int dataplane_detach(struct dataplane *dp, int ifindex, const char *name, struct err *err);
 bool dataplane_is_attached(struct dataplane *dp, int ifindex, const char *name);
 /*
- * Switches interfaces that carry an earlier generation's programs to this one's, replaces the pins, and drops what
- * belongs to interfaces that are gone. Before this, attach only works for interfaces without programs of ours.
+ * Switches interfaces that carry an earlier generation's programs to this one's, replaces the pins, and drops
+ * what belongs to interfaces that are gone. Before this, attach only works for interfaces without programs of
+ * ours.
  */
 int dataplane_activate(struct dataplane *dp, struct err *err);
 const char *dataplane_attach_mode(const struct dataplane *dp); /* "tcx" or "clsact" */
@@ -73,7 +75,8 @@ int dataplane_drops(struct dataplane *dp, struct drop_count **ret, size_t *ret_c
  */
 int netfilter_apply(struct dataplane *dp, bool masquerade, struct err *err);
 
-/* Removes every program, link, pin, rule and table of ours; used by --teardown. Works without an open dataplane. */
+/* Removes every program, link, pin, rule and table of ours; used by --teardown. Works without an open
+ * dataplane. */
 int dataplane_teardown(const char *bpffs, const char *interface_prefix, struct err *err);
 
 #endif

@@ -21,8 +21,8 @@ json_t *ipam_attribute(const char *host, const char *type);
  * Assigns up to `count` addresses of the family, from one pool or (pool NULL) from all enabled pools.
  * Returns how many, or < 0. None left: -ENOSPC with a text that names pool and remedy.
  */
-int ipam_assign_any(struct ipam *ipam, uint8_t family, size_t count, const struct cidr *pool, json_t *attribute,
-		    struct addr *ret, struct err *err);
+int ipam_assign_any(struct ipam *ipam, uint8_t family, size_t count, const struct cidr *pool,
+		    json_t *attribute, struct addr *ret, struct err *err);
 /* 0, -EEXIST (in use), -ENOENT (in no enabled pool). */
 int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
 /* 0, -ENOENT (was not assigned). */
@@ -35,10 +35,10 @@ int ipam_release_pool(struct ipam *ipam, const struct cidr *pool, struct err *er
 int ipam_release_host(struct ipam *ipam, const char *host, struct err *err);
 
 /*
- * Calls back for every address whose attribute names this host and `type`, with its age in seconds (from "since").
- * Return true to release it. Returns the number released or < 0.
+ * Calls back for every address whose attribute names this host and `type`, with its age in seconds (from
+ * "since"). Return true to release it. Returns the number released or < 0.
  */
-int ipam_collect(struct ipam *ipam, const char *type, bool (*release)(void *arg, const struct addr *addr, long age_s),
-		 void *arg, struct err *err);
+int ipam_collect(struct ipam *ipam, const char *type,
+		 bool (*release)(void *arg, const struct addr *addr, long age_s), void *arg, struct err *err);
 
 #endif

@@ -5,35 +5,37 @@
 
 #include "model/model.h"
 
-#define BLOCK_SIZE   64
-#define BLOCK_BITS4  26
-#define BLOCK_BITS6  122
+#define BLOCK_SIZE  64
+#define BLOCK_BITS4 26
+#define BLOCK_BITS6 122
 
 struct block {
 	struct cidr cidr;
-	char *affinity;	     /* host name; NULL: none */
+	char *affinity; /* host name; NULL: none */
 	bool strict_affinity;
-	int allocations[BLOCK_SIZE]; /* index into attributes; -1: free */
+	int allocations[BLOCK_SIZE];	 /* index into attributes; -1: free */
 	uint8_t unallocated[BLOCK_SIZE]; /* free ordinals in order of use */
 	size_t unallocated_count;
 	json_t *attributes; /* array of {"handle_id":..,"secondary":..} */
 	json_t *raw;	    /* unknown members survive */
 };
 
-int block_parse(const char *text, struct block **ret, struct err *err); /* checks all invariants, repairs none but a missing "unallocated" */
+int block_parse(const char *text, struct block **ret,
+		struct err *err); /* checks all invariants, repairs none but a missing "unallocated" */
 void block_free(struct block *block);
 struct block *block_new(const struct cidr *cidr, const char *host, bool strict);
 char *block_format(const struct block *block);
 struct cidr block_cidr_of(const struct addr *addr);
 
 /*
- * Takes up to `wanted` addresses from the front of the queue; returns how many. attribute: {"handle_id", "secondary"},
- * borrowed, matched by equality with present ones.
+ * Takes up to `wanted` addresses from the front of the queue; returns how many. attribute: {"handle_id",
+ * "secondary"}, borrowed, matched by equality with present ones.
  */
 size_t block_assign_any(struct block *block, size_t wanted, json_t *attribute, struct addr *ret);
 /* 0, -EEXIST (assigned already), -ERANGE (not in this block). */
 int block_assign(struct block *block, const struct addr *addr, json_t *attribute);
-/* 0, -ENOENT (was free). The ordinal goes to the end of the queue; unused attributes vanish, indices renumbered. *ret_handle: malloc'd or NULL. */
+/* 0, -ENOENT (was free). The ordinal goes to the end of the queue; unused attributes vanish, indices
+ * renumbered. *ret_handle: malloc'd or NULL. */
 int block_release(struct block *block, const struct addr *addr, char **ret_handle);
 /* Borrowed; NULL when the address is free. */
 json_t *block_attribute(const struct block *block, const struct addr *addr);
@@ -45,7 +47,9 @@ struct ipam_config {
 };
 int ipam_config_parse(const char *text, struct ipam_config *ret, struct err *err);
 
-/* Handle: {"id": .., "block": {"cidr": count}}. count_change may be negative; a count of 0 removes the entry. */
-int handle_change(const char *id, const char *text_or_null, const struct cidr *block, int count_change, char **ret_text /* NULL: delete */, struct err *err);
+/* Handle: {"id": .., "block": {"cidr": count}}. count_change may be negative; a count of 0 removes the entry.
+ */
+int handle_change(const char *id, const char *text_or_null, const struct cidr *block, int count_change,
+		  char **ret_text /* NULL: delete */, struct err *err);
 
 #endif

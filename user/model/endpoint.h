@@ -21,14 +21,15 @@ struct workload_endpoint {
 	struct endpoint_nat *nat;
 	size_t nat_count;
 	struct addr gateway4, gateway6; /* family 0: none */
-	json_t *raw; /* the document as read; unknown members survive a rewrite */
+	json_t *raw;			/* the document as read; unknown members survive a rewrite */
 };
 
 /*
- * local_prefix: the interface prefix that a local endpoint's name must start with; NULL for endpoints of other
- * hosts. Rules: policy-and-datastore data model, "Workload endpoint".
+ * local_prefix: the interface prefix that a local endpoint's name must start with; NULL for endpoints of
+ * other hosts. Rules: policy-and-datastore data model, "Workload endpoint".
  */
-int workload_endpoint_parse(const char *text, const char *local_prefix, struct workload_endpoint **ret, struct err *err);
+int workload_endpoint_parse(const char *text, const char *local_prefix, struct workload_endpoint **ret,
+			    struct err *err);
 void workload_endpoint_free(struct workload_endpoint *endpoint);
 /* A new endpoint as the Docker plugin writes it. */
 struct workload_endpoint *workload_endpoint_new(const char *name, const uint8_t mac[6]);

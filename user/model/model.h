@@ -4,8 +4,8 @@
  * name the path. The objects themselves have a header each. The whole module is pure: no I/O, no globals.
  *
  * Every object is parsed from the text of one datastore value: `X_parse(text, ..., &x, err)` returns 0, or
- * -EBADMSG with a sentence such as "inbound rule 3: port '70000' is out of range"; the caller prefixes the key.
- * `X_format()` gives the text to store (malloc'd, one line) and keeps members that we do not know.
+ * -EBADMSG with a sentence such as "inbound rule 3: port '70000' is out of range"; the caller prefixes the
+ * key. `X_format()` gives the text to store (malloc'd, one line) and keeps members that we do not know.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -47,7 +47,8 @@ bool model_id_valid(const char *id);
 bool model_interface_valid(const char *name);
 bool model_label_name_valid(const char *name);
 
-/* json_loads with our size and depth limits, duplicates tolerated (last wins). Borrowed text; new reference. */
+/* json_loads with our size and depth limits, duplicates tolerated (last wins). Borrowed text; new reference.
+ */
 int model_json_parse(const char *text, json_t **ret, struct err *err);
 /* One line, member order kept. malloc'd; NULL on memory exhaustion. */
 char *model_json_format(const json_t *json);

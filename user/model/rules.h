@@ -16,7 +16,8 @@ struct port_ranges { /* as written; count 0 with present: an empty list, which m
 	size_t count;
 };
 
-/* What one side (source or destination) must be, or with negation must not be. NULL / absent: no condition. */
+/* What one side (source or destination) must be, or with negation must not be. NULL / absent: no condition.
+ */
 struct rule_side {
 	char *tag;
 	char *selector_text;
@@ -28,7 +29,7 @@ struct rule_side {
 };
 
 struct rule_match {
-	int protocol; /* 0: no condition; else 1..255 */
+	int protocol;	     /* 0: no condition; else 1..255 */
 	char *protocol_text; /* as stored: "tcp", "123" */
 	struct rule_side src, dst;
 	int icmp_type, icmp_code; /* -1: no condition */
@@ -36,8 +37,8 @@ struct rule_match {
 
 struct rule {
 	enum action action;
-	int ip_version; /* 0: both */
-	char *log_prefix; /* NULL: none; else sanitised, at most 27 characters */
+	int ip_version;		     /* 0: both */
+	char *log_prefix;	     /* NULL: none; else sanitised, at most 27 characters */
 	struct rule_match match;     /* all of these must hold */
 	struct rule_match not_match; /* none of these may hold; icmp type and code are negated as a pair */
 };
@@ -58,8 +59,8 @@ struct rules {
 int rules_parse(const char *text, struct rules **ret, struct err *err);
 int rules_parse_json(const json_t *json, struct rules **ret, struct err *err);
 void rules_free(struct rules *rules);
-char *rules_format(const struct rules *rules);		/* one line, to store */
-char *rules_format_pretty(const struct rules *rules);	/* indent 2, id first, as `rule json` prints */
+char *rules_format(const struct rules *rules);	      /* one line, to store */
+char *rules_format_pretty(const struct rules *rules); /* indent 2, id first, as `rule json` prints */
 /* The default profile of name N: inbound allow from tag N, outbound allow. */
 struct rules *rules_new_default(const char *id);
 
@@ -69,10 +70,12 @@ void rule_done(struct rule *rule);
 int rule_copy(const struct rule *rule, struct rule *ret);
 /* All fields; CIDRs as networks (host bits ignored), ports in order. */
 bool rule_equal(const struct rule *a, const struct rule *b);
-int rules_list_insert(struct rules_list *list, size_t position, struct rule *rule); /* takes the contents of *rule */
+int rules_list_insert(struct rules_list *list, size_t position,
+		      struct rule *rule); /* takes the contents of *rule */
 void rules_list_remove(struct rules_list *list, size_t position);
 
-/* "allow tcp from tag applications to ports 3306": command line specification, "rule show format". malloc'd. */
+/* "allow tcp from tag applications to ports 3306": command line specification, "rule show format". malloc'd.
+ */
 char *rule_format_text(const struct rule *rule);
 
 /* "6,9,53:99"; used by the command line. 0 or -EINVAL with the specified message. */

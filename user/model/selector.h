@@ -11,7 +11,8 @@ struct selector;
 int selector_parse(const char *text, struct selector **ret, struct err *err);
 void selector_free(struct selector *selector);
 /* `lookup` returns a label's value or NULL; called for each label the selector names. */
-bool selector_match(const struct selector *selector, const char *(*lookup)(const void *arg, const char *name), const void *arg);
+bool selector_match(const struct selector *selector, const char *(*lookup)(const void *arg, const char *name),
+		    const void *arg);
 bool selector_match_labels(const struct selector *selector, const struct labels *labels);
 /* Canonical text: equal for selectors of equal parsed form; parses to the same selector. malloc'd. */
 char *selector_format(const struct selector *selector);

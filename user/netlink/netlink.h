@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Links, addresses, routes, neighbours and interface settings, thin over libnl-route-3. All calls are synchronous
- * on the kernel (microseconds) and idempotent: making what exists and removing what is gone succeed.
- * Only this folder and dataplane/ need CAP_NET_ADMIN.
+ * Links, addresses, routes, neighbours and interface settings, thin over libnl-route-3. All calls are
+ * synchronous on the kernel (microseconds) and idempotent: making what exists and removing what is gone
+ * succeed. Only this folder and dataplane/ need CAP_NET_ADMIN.
  */
 #ifndef NETLINK_NETLINK_H
 #define NETLINK_NETLINK_H
@@ -25,14 +25,14 @@ struct veth_spec {
 /* One RTM_NEWLINK with both ends; both stay down. -EEXIST when a name is taken. */
 int link_make_veth(struct netlink *nl, const struct veth_spec *spec, int *ret_ifindex, struct err *err);
 int link_delete(struct netlink *nl, int ifindex, struct err *err); /* absent: 0 */
-int link_index(struct netlink *nl, const char *name); /* > 0, or -ENODEV */
+int link_index(struct netlink *nl, const char *name);		   /* > 0, or -ENODEV */
 int link_set_up(struct netlink *nl, int ifindex, struct err *err);
 struct link_info {
 	int ifindex;
 	char name[16];
 	char kind[16]; /* "veth", "" */
-	bool up;	/* IFF_UP */
-	bool running;	/* operational */
+	bool up;       /* IFF_UP */
+	bool running;  /* operational */
 	bool loopback;
 	unsigned int mtu;
 	bool peer_is_local; /* veth whose other end is in this namespace too */
@@ -58,11 +58,13 @@ struct host_route {
 	int ifindex;
 	struct addr addr;
 };
-int route_list_hosts(struct netlink *nl, int ifindex, struct host_route **ret, size_t *ret_count, struct err *err);
+int route_list_hosts(struct netlink *nl, int ifindex, struct host_route **ret, size_t *ret_count,
+		     struct err *err);
 /* Interface of the default route of the family and its MTU; -ENOENT. */
 int route_default_link(struct netlink *nl, uint8_t family, int *ret_ifindex, unsigned int *ret_mtu);
 
-int neighbour_add(struct netlink *nl, int ifindex, const struct addr *addr, const uint8_t mac[6], struct err *err); /* permanent */
+int neighbour_add(struct netlink *nl, int ifindex, const struct addr *addr, const uint8_t mac[6],
+		  struct err *err); /* permanent */
 int neighbour_delete(struct netlink *nl, int ifindex, const struct addr *addr, struct err *err);
 
 /* /proc/sys/net/<path> = value; path such as "ipv4/conf/cali0/rp_filter". */
@@ -75,7 +77,8 @@ struct netlink_watch_ops {
 	void (*address)(void *arg, const struct interface_address *address, bool gone);
 };
 struct netlink_watch;
-int netlink_watch_start(const struct netlink_watch_ops *ops, void *arg, struct netlink_watch **ret, struct err *err);
+int netlink_watch_start(const struct netlink_watch_ops *ops, void *arg, struct netlink_watch **ret,
+			struct err *err);
 void netlink_watch_stop(struct netlink_watch *watch);
 
 #endif

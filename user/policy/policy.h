@@ -4,11 +4,11 @@
  * proportion to the change. Pure: no I/O, no kernel; what to write goes to a sink, which the dataplane
  * implements with maps and the tests with arrays.
  *
- * Use: any number of policy_set_*() calls, then policy_commit(), which writes everything in an order that never
- * fails open: new sets into rows, rows before addresses, rules before steps before lists, then one store per
- * endpoint publishes, then generations make established flows re-check, then a fence, and only then are freed
- * entries reused. Whatever does not fit into a map, or refers to what is missing, denies the endpoints concerned
- * and is reported; it is tried again at each commit that may have made room.
+ * Use: any number of policy_set_*() calls, then policy_commit(), which writes everything in an order that
+ * never fails open: new sets into rows, rows before addresses, rules before steps before lists, then one
+ * store per endpoint publishes, then generations make established flows re-check, then a fence, and only then
+ * are freed entries reused. Whatever does not fit into a map, or refers to what is missing, denies the
+ * endpoints concerned and is reported; it is tried again at each commit that may have made room.
  *
  * An engine starts empty and writes to empty maps. It is never initialised from maps.
  */
@@ -22,10 +22,10 @@
 
 /* Maps that the engine writes; the order is that of their dependencies. */
 enum policy_map {
-	MAP_IDENTITY,	     /* key u32, value u64 */
-	MAP_ADDRESS4,	     /* struct address4_key -> struct address */
+	MAP_IDENTITY, /* key u32, value u64 */
+	MAP_ADDRESS4, /* struct address4_key -> struct address */
 	MAP_ADDRESS6,
-	MAP_PREFIX4,	     /* struct prefix4_key -> struct address */
+	MAP_PREFIX4, /* struct prefix4_key -> struct address */
 	MAP_PREFIX6,
 	MAP_PORTSET,	     /* u32 -> struct portset */
 	MAP_RULE,	     /* u32 -> struct policy_rule */
@@ -52,11 +52,12 @@ struct policy_sink {
 struct policy_engine;
 
 /*
- * problem: called for every object that could not be put in force, with what to tell a person; text NULL: solved.
- * object: "profile web", "endpoint cali0123", "policy t/n". May be called from set and from commit.
+ * problem: called for every object that could not be put in force, with what to tell a person; text NULL:
+ * solved. object: "profile web", "endpoint cali0123", "policy t/n". May be called from set and from commit.
  */
-int policy_engine_new(const struct policy_sink *sink, void (*problem)(void *arg, const char *object, const char *text),
-		      void *problem_arg, struct policy_engine **ret);
+int policy_engine_new(const struct policy_sink *sink,
+		      void (*problem)(void *arg, const char *object, const char *text), void *problem_arg,
+		      struct policy_engine **ret);
 void policy_engine_free(struct policy_engine *engine);
 
 /* NULL removes. Objects are copied or taken as said. Objects may come in any order. */
@@ -64,19 +65,22 @@ int policy_set_rules(struct policy_engine *engine, const char *profile, struct r
 int policy_set_tags(struct policy_engine *engine, const char *profile, const struct strings *tags);
 int policy_set_labels(struct policy_engine *engine, const char *profile, const struct labels *labels);
 int policy_set_tier(struct policy_engine *engine, const char *tier, const double *order);
-int policy_set_policy(struct policy_engine *engine, const char *tier, const char *name, struct policy *policy /* taken */);
+int policy_set_policy(struct policy_engine *engine, const char *tier, const char *name,
+		      struct policy *policy /* taken */);
 int policy_set_pool(struct policy_engine *engine, const struct cidr *cidr, const struct pool *pool);
 /* Addresses of this host's own interfaces (and their broadcast addresses). */
 int policy_set_host_address(struct policy_engine *engine, const struct addr *addr, bool present);
 /*
- * An endpoint of any host, by its datastore key. slot 0: not local, or local without interface yet; else its slot in
- * the `endpoint` map: the engine publishes endpoint_policy[slot] and marks its addresses ADDRESS_LOCAL while the
- * endpoint is active. Two endpoints may have one address: tags and labels of both count, the local one that was set
- * last owns it.
+ * An endpoint of any host, by its datastore key. slot 0: not local, or local without interface yet; else its
+ * slot in the `endpoint` map: the engine publishes endpoint_policy[slot] and marks its addresses
+ * ADDRESS_LOCAL while the endpoint is active. Two endpoints may have one address: tags and labels of both
+ * count, the local one that was set last owns it.
  */
-int policy_set_endpoint(struct policy_engine *engine, const char *key, const struct workload_endpoint *endpoint, __u32 slot);
+int policy_set_endpoint(struct policy_engine *engine, const char *key,
+			const struct workload_endpoint *endpoint, __u32 slot);
 /* Host endpoints feed tags and selectors with their expected addresses. */
-int policy_set_host_endpoint(struct policy_engine *engine, const char *key, const struct host_endpoint *endpoint);
+int policy_set_host_endpoint(struct policy_engine *engine, const char *key,
+			     const struct host_endpoint *endpoint);
 
 /* Generation slot of an endpoint slot; the agent writes it into the `endpoint` map. */
 __u32 policy_generation_slot(struct policy_engine *engine, __u32 slot);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The only place that spells datastore paths. Builders write into a caller's buffer and return it; a path that
- * does not fit is a bug of the caller (KEY_MAX holds every key this product writes). The parser splits a
+ * The only place that spells datastore paths. Builders write into a caller's buffer and return it; a path
+ * that does not fit is a bug of the caller (KEY_MAX holds every key this product writes). The parser splits a
  * /calico/v1 key into its parts. Source of the layout: Calico v0.20's etcd data model.
  */
 #ifndef STORE_KEYS_H
@@ -11,29 +11,30 @@
 
 #define KEY_MAX 1024
 
-#define KEY_V1		 "/calico/v1"
-#define KEY_READY	 "/calico/v1/Ready"
-#define KEY_CONFIG	 "/calico/v1/config"
-#define KEY_HOSTS	 "/calico/v1/host"
-#define KEY_PROFILES	 "/calico/v1/policy/profile"
-#define KEY_TIERS	 "/calico/v1/policy/tier"
-#define KEY_POOLS4	 "/calico/v1/ipam/v4/pool"
-#define KEY_POOLS6	 "/calico/v1/ipam/v6/pool"
-#define KEY_IPAM_CONFIG	 "/calico/ipam/v2/config"
-#define KEY_IPAM_HOSTS	 "/calico/ipam/v2/host"
-#define KEY_BLOCKS4	 "/calico/ipam/v2/assignment/ipv4/block"
-#define KEY_BLOCKS6	 "/calico/ipam/v2/assignment/ipv6/block"
-#define KEY_HANDLES	 "/calico/ipam/v2/handle"
-#define KEY_BGP_GLOBAL	 "/calico/bgp/v1/global"
-#define KEY_BGP_HOSTS	 "/calico/bgp/v1/host"
-#define KEY_LIBNETWORK	 "/calico/libnetwork/v1"
+#define KEY_V1		"/calico/v1"
+#define KEY_READY	"/calico/v1/Ready"
+#define KEY_CONFIG	"/calico/v1/config"
+#define KEY_HOSTS	"/calico/v1/host"
+#define KEY_PROFILES	"/calico/v1/policy/profile"
+#define KEY_TIERS	"/calico/v1/policy/tier"
+#define KEY_POOLS4	"/calico/v1/ipam/v4/pool"
+#define KEY_POOLS6	"/calico/v1/ipam/v6/pool"
+#define KEY_IPAM_CONFIG "/calico/ipam/v2/config"
+#define KEY_IPAM_HOSTS	"/calico/ipam/v2/host"
+#define KEY_BLOCKS4	"/calico/ipam/v2/assignment/ipv4/block"
+#define KEY_BLOCKS6	"/calico/ipam/v2/assignment/ipv6/block"
+#define KEY_HANDLES	"/calico/ipam/v2/handle"
+#define KEY_BGP_GLOBAL	"/calico/bgp/v1/global"
+#define KEY_BGP_HOSTS	"/calico/bgp/v1/host"
+#define KEY_LIBNETWORK	"/calico/libnetwork/v1"
 
 const char *key_config(char key[KEY_MAX], const char *name);
 const char *key_host(char key[KEY_MAX], const char *host);
 const char *key_host_config(char key[KEY_MAX], const char *host, const char *name);
 const char *key_bird_ip(char key[KEY_MAX], const char *host);
 const char *key_host_workloads(char key[KEY_MAX], const char *host);
-const char *key_endpoint(char key[KEY_MAX], const char *host, const char *orchestrator, const char *workload, const char *endpoint);
+const char *key_endpoint(char key[KEY_MAX], const char *host, const char *orchestrator, const char *workload,
+			 const char *endpoint);
 const char *key_profile(char key[KEY_MAX], const char *profile);
 /* part: "rules", "tags", "labels" */
 const char *key_profile_part(char key[KEY_MAX], const char *profile, const char *part);
@@ -46,24 +47,25 @@ const char *key_affinities(char key[KEY_MAX], const char *host, uint8_t family);
 const char *key_affinity(char key[KEY_MAX], const char *host, const struct cidr *block);
 const char *key_handle(char key[KEY_MAX], const char *handle);
 const char *key_bgp_global(char key[KEY_MAX], const char *name);
-const char *key_bgp_host(char key[KEY_MAX], const char *host, const char *name); /* name NULL: the directory */
+const char *key_bgp_host(char key[KEY_MAX], const char *host,
+			 const char *name); /* name NULL: the directory */
 const char *key_network(char key[KEY_MAX], const char *network);
 const char *key_felix_status(char key[KEY_MAX], const char *host, const char *name);
 
 enum key_kind {
-	KEY_OTHER,	    /* nothing we read */
+	KEY_OTHER, /* nothing we read */
 	KEY_IS_READY,
-	KEY_IS_CONFIG,	    /* name */
-	KEY_IS_HOST_CONFIG, /* host, name */
-	KEY_IS_BIRD_IP,	    /* host */
-	KEY_IS_ENDPOINT,    /* host, orchestrator, workload, name */
+	KEY_IS_CONFIG,	      /* name */
+	KEY_IS_HOST_CONFIG,   /* host, name */
+	KEY_IS_BIRD_IP,	      /* host */
+	KEY_IS_ENDPOINT,      /* host, orchestrator, workload, name */
 	KEY_IS_HOST_ENDPOINT, /* host, name */
 	KEY_IS_PROFILE_RULES, /* name */
 	KEY_IS_PROFILE_TAGS,
 	KEY_IS_PROFILE_LABELS,
-	KEY_IS_TIER,	    /* name */
-	KEY_IS_POLICY,	    /* tier, name */
-	KEY_IS_POOL,	    /* name: the CIDR in key form */
+	KEY_IS_TIER,   /* name */
+	KEY_IS_POLICY, /* tier, name */
+	KEY_IS_POOL,   /* name: the CIDR in key form */
 };
 
 struct key_parts {

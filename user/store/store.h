@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The datastore: one tree of keys ("/calico/v1/...") with string values, compare-and-swap and watches, on one of
- * the backends. Knows nothing of what the values mean.
+ * The datastore: one tree of keys ("/calico/v1/...") with string values, compare-and-swap and watches, on one
+ * of the backends. Knows nothing of what the values mean.
  *
  * Calls may wait (see util/task.h) for at most STORE_TIMEOUT_MS or the task's own deadline. Errors: -ENOENT,
  * -EEXIST, -ESTALE (compare failed), -ENOTCONN / -ETIMEDOUT (unreachable: the operation may or may not have
  * happened), -EBADMSG (answer not understood). The text names backend, operation and key.
  *
- * Semantics are those of the etcd v2 API in every backend: directories exist by having children (empty ones can
- * be made), revisions ("modifiedIndex") grow with every write in the store.
+ * Semantics are those of the etcd v2 API in every backend: directories exist by having children (empty ones
+ * can be made), revisions ("modifiedIndex") grow with every write in the store.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -50,24 +50,29 @@ void store_list_done(struct store_list *list);
 int store_get(struct store *store, const char *key, struct store_node *ret, struct err *err);
 /* All leaves beneath the directory, recursively; absent: an empty list and 0. */
 int store_list(struct store *store, const char *directory, struct store_list *ret, struct err *err);
-/* Names of the direct children (last path segment in node.key), directories with value NULL; absent: empty. */
+/* Names of the direct children (last path segment in node.key), directories with value NULL; absent: empty.
+ */
 int store_children(struct store *store, const char *directory, struct store_list *ret, struct err *err);
 
 /* Writes are given the revision they created in *ret_revision (may be NULL). */
-int store_set(struct store *store, const char *key, const char *value, uint64_t *ret_revision, struct err *err);
-int store_set_ttl(struct store *store, const char *key, const char *value, unsigned int ttl_s, struct err *err);
-int store_create(struct store *store, const char *key, const char *value, uint64_t *ret_revision, struct err *err); /* -EEXIST */
-int store_update(struct store *store, const char *key, const char *value, uint64_t revision, uint64_t *ret_revision, struct err *err); /* -ESTALE */
-int store_delete(struct store *store, const char *key, struct err *err); /* -ENOENT */
+int store_set(struct store *store, const char *key, const char *value, uint64_t *ret_revision,
+	      struct err *err);
+int store_set_ttl(struct store *store, const char *key, const char *value, unsigned int ttl_s,
+		  struct err *err);
+int store_create(struct store *store, const char *key, const char *value, uint64_t *ret_revision,
+		 struct err *err); /* -EEXIST */
+int store_update(struct store *store, const char *key, const char *value, uint64_t revision,
+		 uint64_t *ret_revision, struct err *err);				       /* -ESTALE */
+int store_delete(struct store *store, const char *key, struct err *err);		       /* -ENOENT */
 int store_delete_if(struct store *store, const char *key, uint64_t revision, struct err *err); /* -ESTALE */
-int store_delete_tree(struct store *store, const char *directory, struct err *err); /* -ENOENT */
+int store_delete_tree(struct store *store, const char *directory, struct err *err);	       /* -ENOENT */
 int store_make_directory(struct store *store, const char *directory, struct err *err); /* existing: 0 */
 
 /*
- * Follows a subtree: first every leaf as an event, then `in_sync`, then each change as it happens. When history
- * is lost (etcd error 401, cluster replaced, connection lost for long) it reads a snapshot again and reports only
- * the differences, deletions included, and `in_sync` once more. While the store is unreachable nothing is
- * reported as deleted. Callbacks run from the event loop, never inside a call of this header.
+ * Follows a subtree: first every leaf as an event, then `in_sync`, then each change as it happens. When
+ * history is lost (etcd error 401, cluster replaced, connection lost for long) it reads a snapshot again and
+ * reports only the differences, deletions included, and `in_sync` once more. While the store is unreachable
+ * nothing is reported as deleted. Callbacks run from the event loop, never inside a call of this header.
  */
 struct store_watch_ops {
 	/* value NULL: the key is gone. Directory deletions fan out to one event per known leaf. */

@@ -26,8 +26,8 @@ int addr_parse(const char *text, struct addr *ret);
 /* Address with optional "/length"; a bare address is /32 or /128. 0 or -EINVAL. */
 int cidr_parse(const char *text, struct cidr *ret);
 /*
- * The abbreviations that v0.20 data may hold: a CIDR pads zeros on the right ("10.1/16" = 10.1.0.0/16), a bare
- * address follows inet_aton ("192.168.1" = 192.168.0.1).
+ * The abbreviations that v0.20 data may hold: a CIDR pads zeros on the right ("10.1/16" = 10.1.0.0/16), a
+ * bare address follows inet_aton ("192.168.1" = 192.168.0.1).
  */
 int addr_parse_loose(const char *text, struct addr *ret);
 int cidr_parse_loose(const char *text, struct cidr *ret);
@@ -46,7 +46,8 @@ int addr_compare(const struct addr *a, const struct addr *b); /* family, then nu
 int cidr_compare(const struct cidr *a, const struct cidr *b);
 bool addr_is_unspecified(const struct addr *addr);
 void cidr_mask(struct cidr *cidr); /* clears host bits */
-bool cidr_contains(const struct cidr *cidr, const struct addr *addr); /* host bits of cidr ignored; families differ: false */
+bool cidr_contains(const struct cidr *cidr,
+		   const struct addr *addr); /* host bits of cidr ignored; families differ: false */
 bool cidr_overlaps(const struct cidr *a, const struct cidr *b);
 /* addr + n, wrapping inside the family. */
 struct addr addr_add(const struct addr *addr, uint64_t n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Log lines on stderr: "LEVEL module: text". Libraries return errors; the top level that knows the object logs
- * once. Levels: ERR needs a human, WARN continued anyway (say how), INFO state changes, DEBUG the rest.
+ * Log lines on stderr: "LEVEL module: text". Libraries return errors; the top level that knows the object
+ * logs once. Levels: ERR needs a human, WARN continued anyway (say how), INFO state changes, DEBUG the rest.
  */
 #ifndef UTIL_LOG_H
 #define UTIL_LOG_H

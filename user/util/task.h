@@ -13,11 +13,12 @@
 #define UTIL_TASK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <event2/event.h>
 
 #define TASK_STACK (256 * 1024) /* address space; only touched pages cost memory */
 
-/* Must be called once before anything else here; the base is borrowed. */
+/* Must be called before anything else here, and again only when no task is left; the base is borrowed. */
 void task_init(struct event_base *base);
 struct event_base *task_base(void);
 
@@ -32,12 +33,17 @@ struct wait {
 	struct task *task;
 };
 
-/* Waits until wait_wake(w) or the deadline (milliseconds from now; < 0: none). 0 or -ETIMEDOUT. */
+/*
+ * Waits until wait_wake(w) or the deadline (milliseconds from now; < 0: none). 0 or -ETIMEDOUT. One waiter
+ * per object. Inside a callback of the event loop only tasks may wait.
+ */
 int wait_for(struct wait *w, int timeout_ms);
 /* Marks w as happened; a task waiting on it continues from the event loop, not inside this call. */
 void wait_wake(struct wait *w);
 /* Lets the event loop run for that long. */
 void task_sleep(int ms);
+/* The monotonic clock, in milliseconds. */
+int64_t task_clock_ms(void);
 
 /* A lock between tasks, in order of arrival. Zero-initialised = free. */
 struct task_mutex {
@@ -49,7 +55,8 @@ void task_unlock(struct task_mutex *mutex);
 
 /*
  * Deadline of the request that this task serves, inherited by everything it calls: store operations end with
- * -ETIMEDOUT when it passes. Milliseconds from now; < 0 clears it.
+ * -ETIMEDOUT when it passes. Milliseconds from now; < 0 clears it. Outside tasks there is one for the
+ * process. A task that is started begins without one.
  */
 void task_set_deadline(int ms);
 /* Milliseconds left, at least 0; `limit` when the task has none or more than that. */

@@ -17,6 +17,8 @@ CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu17 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 CFLAGS += $(if $(CI)$(WERROR),-Werror)
 LDLIBS := $(shell pkg-config --libs $(LIBS)) -lm
+# A program needs only the libraries it uses: tests run in a virtual machine with nothing else.
+LDFLAGS += -Wl,--as-needed
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu17 -Wall -Wextra -Wno-unused-parameter $(if $(CI)$(WERROR),-Werror)
 BPF_CFLAGS += -Iinclude -Ibpf -Ivmlinux -D__TARGET_ARCH_x86
 
@@ -29,13 +31,23 @@ SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/skel/%.skel.h)
 LIB_SOURCES := $(wildcard user/*/*.c)
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 PROGRAMS := $(BUILD)/calico-node $(BUILD)/calicoctl
+MANUALS := $(wildcard docs/*.8)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*_test.c))
+UNIT_TEST_LIB := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%.o,$(filter-out %_test.c,$(wildcard tests/unit/*.c)))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/*_test.c))
-BPF_TEST_LIB := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%.o,$(filter-out %_test.c,$(wildcard tests/bpf/*.c)))
+BPF_TEST_OBJECTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%.o,$(wildcard tests/bpf/*.c))
+BPF_TEST_LIB := $(filter-out %_test.o,$(BPF_TEST_OBJECTS))
+FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/fuzz/%.o)
+FUZZ_SECONDS ?= 20
+
+SCRIPTS := .ci/run $(shell grep -lsE '^\#!/bin/(ba)?sh' tools/*)
+C_FILES := $(wildcard bpf/*.[ch] include/*.h user/*.c user/*/*.[ch] tests/*/*.[ch])
+USER_SOURCES := $(wildcard user/*.c user/*/*.c)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help check check-unit check-bpf check-system check-kernel demo lint format fuzz bench install uninstall clean tests
+.PHONY: all help check check-unit check-bpf check-system check-kernel demo lint lint-format lint-includes lint-cppcheck lint-tidy lint-scripts format fuzz install uninstall clean tests
 
 all: $(PROGRAMS) ## build calico-node and calicoctl
 
@@ -59,11 +71,11 @@ $(BUILD)/user/%.o: user/%.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/user/dataplane/%.o: | $(SKELETONS)
+$(filter $(BUILD)/user/dataplane/%,$(LIB_OBJECTS)): | $(SKELETONS)
 
 $(BUILD)/libcalico.a: $(LIB_OBJECTS)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar qcs $@ $^
 
 $(PROGRAMS): $(BUILD)/%: $(BUILD)/user/%.o $(BUILD)/libcalico.a
 	$(call say,LINK,$@)
@@ -75,9 +87,9 @@ $(BUILD)/tests/%.o: tests/%.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/tests/bpf/%.o: | $(SKELETONS)
+$(BPF_TEST_OBJECTS): | $(SKELETONS)
 
-$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libcalico.a
+$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_TEST_LIB) $(BUILD)/libcalico.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
@@ -86,6 +98,80 @@ $(BPF_TESTS): $(BUILD)/tests/bpf/%: $(BUILD)/tests/bpf/%.o $(BPF_TEST_LIB) $(BUI
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 tests: $(UNIT_TESTS) $(BPF_TESTS)
+
+check: ## install what is missing, build, run every test (as root)
+	@BUILD=$(BUILD) tools/check
+
+check-unit: $(UNIT_TESTS) ## unit tests only
+	@BUILD=$(BUILD) tools/run-tests unit
+
+check-bpf: $(BPF_TESTS) ## BPF programs against packets (as root)
+	@BUILD=$(BUILD) tools/run-tests bpf
+
+check-system: $(PROGRAMS) ## real Docker, etcd and namespaces (as root)
+	@BUILD=$(BUILD) tools/run-tests system
+
+check-kernel: $(BPF_TESTS) ## BPF tests on Debian's own kernel in a virtual machine
+	@BUILD=$(BUILD) tools/run-tests kernel
+
+demo: ## the main job from end to end, shown step by step (as root)
+	@BUILD=$(BUILD) tools/demo
+
+# Fuzzing: the library again with sanitizers, and one libFuzzer program per tests/fuzz/*_fuzz.c, each with its
+# corpus in tests/fuzz/NAME/ if there is one.
+$(BUILD)/fuzz/user/%.o: user/%.c
+	@mkdir -p $(@D)
+	$(call say,FUZZCC,$<)
+	$(Q)$(CLANG) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+
+$(filter $(BUILD)/fuzz/user/dataplane/%,$(FUZZ_OBJECTS)): | $(SKELETONS)
+
+$(BUILD)/fuzz/libcalico.a: $(FUZZ_OBJECTS)
+	$(Q)rm -f $@ && ar qcs $@ $^
+
+$(FUZZ_TESTS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libcalico.a
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+
+fuzz: $(FUZZ_TESTS) ## each fuzz target for FUZZ_SECONDS
+	$(Q)for target in $(FUZZ_TESTS); do \
+		mkdir -p $$target.corpus && \
+		$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=$$target. $$target.corpus $$(ls -d tests/fuzz/$$(basename $$target) 2>/dev/null) || exit 1; \
+	done
+
+lint: lint-format lint-includes lint-cppcheck lint-tidy lint-scripts ## formatting, include directions, static analysis
+
+lint-format:
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+
+lint-includes:
+	$(Q)tools/check-includes
+
+lint-cppcheck:
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
+		--suppress=missingIncludeSystem --suppress=nullPointerArithmetic -Iinclude -Iuser $(USER_SOURCES)
+
+lint-tidy: $(SKELETONS)
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $(USER_SOURCES) -- $(CPPFLAGS) -std=gnu17 2>/dev/null
+
+lint-scripts:
+	$(Q)shellcheck -x $(SCRIPTS)
+
+format: ## rewrite the sources in house style
+	clang-format -i $(C_FILES)
+
+install: $(PROGRAMS) ## install to $(DESTDIR)$(PREFIX), with the systemd unit and the manual pages
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) docs/calico-node.service
+	sed -i 's|@bindir@|$(PREFIX)/bin|' $(DESTDIR)$(UNITDIR)/calico-node.service
+	install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/NetworkManager/conf.d docs/calico.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 $(MANUALS)
+
+uninstall: ## remove what install put there; settings and the datastore stay
+	rm -f $(PROGRAMS:$(BUILD)/%=$(DESTDIR)$(PREFIX)/bin/%) $(DESTDIR)$(UNITDIR)/calico-node.service
+	rm -f $(DESTDIR)$(SYSCONFDIR)/NetworkManager/conf.d/calico.conf
+	rm -f $(MANUALS:docs/%=$(DESTDIR)$(PREFIX)/share/man/man8/%)
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -12,7 +12,7 @@ CLANG := clang
 BPFTOOL := bpftool
 LIBS := libbpf libcurl jansson libevent libnl-route-3.0 sqlite3 libnftables
 
-CPPFLAGS += -Iinclude -Iuser -I$(BUILD) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(shell pkg-config --cflags $(LIBS))
+CPPFLAGS += -Iinclude -iquote user -I$(BUILD) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(shell pkg-config --cflags $(LIBS))
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu17 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 CFLAGS += $(if $(CI)$(WERROR),-Werror)

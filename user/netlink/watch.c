@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Notifications about links and addresses. libnl keeps a copy of both tables and calls back on differences,
+ * so when the kernel had to throw notifications away (ENOBUFS), comparing the copy with a fresh list
+ * delivers exactly what was missed, removals included.
+ */
+#include "netlink/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <netlink/cache.h>
+#include <netlink/socket.h>
+#include <sys/socket.h>
+
+#include "util/log.h"
+#include "util/task.h"
+
+#define WATCH_BUFFER	     (1 << 20) /* bytes; room for some hundred links appearing at once */
+#define RESYNC_RETRY_SECONDS 1
+
+struct netlink_watch {
+	struct netlink_watch_ops ops;
+	void *arg;
+	struct nl_sock *sock;  /* notifications */
+	struct netlink *query; /* lists after an overrun */
+	struct nl_cache_mngr *manager;
+	struct nl_cache *links, *addresses; /* owned by the manager */
+	struct event *readable, *retry;
+};
+
+static void link_changed(struct nl_cache *cache, struct nl_object *obj, int action, void *arg)
+{
+	struct rtnl_link *link = (struct rtnl_link *)obj;
+	struct netlink_watch *watch = arg;
+	struct link_info info;
+
+	/* A port that leaves a bridge is announced as a deleted link of family AF_BRIDGE. */
+	if (rtnl_link_get_family(link) != AF_UNSPEC)
+		return;
+	netlink_link_read(link, &info);
+	watch->ops.link(watch->arg, &info, action == NL_ACT_DEL);
+}
+
+static void address_changed(struct nl_cache *cache, struct nl_object *obj, int action, void *arg)
+{
+	struct netlink_watch *watch = arg;
+	struct interface_address info;
+
+	netlink_address_read((struct rtnl_addr *)obj, &info);
+	if (!info.addr.family)
+		return;
+	rtnl_link_i2name(watch->links, info.ifindex, info.link, sizeof(info.link));
+	watch->ops.address(watch->arg, &info, action == NL_ACT_DEL);
+}
+
+static void resync(struct netlink_watch *watch)
+{
+	struct timeval delay = {.tv_sec = RESYNC_RETRY_SECONDS};
+	int rc;
+
+	rc = nl_cache_resync(watch->query->sock, watch->links, link_changed, watch);
+	if (rc >= 0)
+		rc = nl_cache_resync(watch->query->sock, watch->addresses, address_changed, watch);
+	if (rc < 0)
+		event_add(watch->retry, &delay);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct netlink_watch *watch = arg;
+	int rc = nl_cache_mngr_data_ready(watch->manager);
+
+	if (rc >= 0)
+		return;
+	log_debug("netlink", "notifications were lost (%s); listing links and addresses again",
+		  nl_geterror(rc));
+	resync(watch);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	resync(arg);
+}
+
+static int watch_open(struct netlink_watch *watch, struct err *err)
+{
+	int rc;
+
+	rc = netlink_open(&watch->query, err);
+	if (rc)
+		return rc;
+	watch->sock = nl_socket_alloc();
+	if (!watch->sock)
+		return err_set(err, ENOMEM, "out of memory while subscribing to network changes");
+	rc = nl_cache_mngr_alloc(watch->sock, NETLINK_ROUTE, 0, &watch->manager);
+	if (rc >= 0)
+		rc = nl_socket_set_buffer_size(watch->sock, WATCH_BUFFER, 0);
+	if (rc >= 0)
+		rc = nl_cache_mngr_add(watch->manager, "route/link", link_changed, watch, &watch->links);
+	if (rc >= 0)
+		rc = nl_cache_mngr_add(watch->manager, "route/addr", address_changed, watch,
+				       &watch->addresses);
+	if (rc < 0)
+		return err_set(err, -netlink_error(rc), "cannot subscribe to network changes: %s",
+			       nl_geterror(rc));
+
+	watch->readable = event_new(task_base(), nl_cache_mngr_get_fd(watch->manager), EV_READ | EV_PERSIST,
+				    on_readable, watch);
+	watch->retry = evtimer_new(task_base(), on_retry, watch);
+	if (!watch->readable || !watch->retry || event_add(watch->readable, NULL))
+		return err_set(err, ENOMEM, "out of memory while subscribing to network changes");
+	return 0;
+}
+
+int netlink_watch_start(const struct netlink_watch_ops *ops, void *arg, struct netlink_watch **ret,
+			struct err *err)
+{
+	struct netlink_watch *watch = calloc(1, sizeof(*watch));
+	int rc;
+
+	if (!watch)
+		return err_set(err, ENOMEM, "out of memory while subscribing to network changes");
+	watch->ops = *ops;
+	watch->arg = arg;
+	rc = watch_open(watch, err);
+	if (rc) {
+		netlink_watch_stop(watch);
+		return rc;
+	}
+	*ret = watch;
+	return 0;
+}
+
+void netlink_watch_stop(struct netlink_watch *watch)
+{
+	if (!watch)
+		return;
+	if (watch->readable)
+		event_free(watch->readable);
+	if (watch->retry)
+		event_free(watch->retry);
+	nl_cache_mngr_free(watch->manager);
+	nl_socket_free(watch->sock);
+	netlink_close(watch->query);
+	free(watch);
+}

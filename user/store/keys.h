@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The only place that spells datastore paths. Builders write into a caller's buffer and return it; a path
- * that does not fit is a bug of the caller (KEY_MAX holds every key this product writes). The parser splits a
- * /calico/v1 key into its parts. Source of the layout: Calico v0.20's etcd data model.
+ * The only place that spells datastore paths. Builders write into a caller's buffer and return it. A name
+ * that is no path segment (see key_segment_valid()), or a path that does not fit, is a bug of the caller; so
+ * that it cannot reach another object, the key is then KEY_NOWHERE. The parser splits a /calico/v1 key into
+ * its parts. Source of the layout: Calico v0.20's etcd data model.
  */
 #ifndef STORE_KEYS_H
 #define STORE_KEYS_H
 
+#include <stdbool.h>
+
 #include "util/addr.h"
 
-#define KEY_MAX 1024
+#define KEY_MAX	    1024
+#define KEY_NOWHERE "/calico-invalid-name"
 
 #define KEY_V1		"/calico/v1"
 #define KEY_READY	"/calico/v1/Ready"
@@ -27,6 +31,9 @@
 #define KEY_BGP_GLOBAL	"/calico/bgp/v1/global"
 #define KEY_BGP_HOSTS	"/calico/bgp/v1/host"
 #define KEY_LIBNETWORK	"/calico/libnetwork/v1"
+
+/* 1 to 255 bytes, no slash or control character, not "." or "..": what any name in a key must be. */
+bool key_segment_valid(const char *segment);
 
 const char *key_config(char key[KEY_MAX], const char *name);
 const char *key_host(char key[KEY_MAX], const char *host);
@@ -46,6 +53,7 @@ const char *key_ipam_host(char key[KEY_MAX], const char *host);
 const char *key_affinities(char key[KEY_MAX], const char *host, uint8_t family);
 const char *key_affinity(char key[KEY_MAX], const char *host, const struct cidr *block);
 const char *key_handle(char key[KEY_MAX], const char *handle);
+/* In these three, name may have slashes: "peer_v4/192.0.2.1". */
 const char *key_bgp_global(char key[KEY_MAX], const char *name);
 const char *key_bgp_host(char key[KEY_MAX], const char *host,
 			 const char *name); /* name NULL: the directory */

@@ -158,7 +158,7 @@ int mac_parse(const char *text, uint8_t ret[6])
 		separator = *text;
 		digits = 0;
 	}
-	if (12 % count || most > 12 / count || (count == 1 && most != 12))
+	if (count == 4 || 12 % count || most > 12 / count || (count == 1 && most != 12))
 		return -EINVAL;
 	for (unsigned int i = 0; i < count; i++)
 		mac = mac << (48 / count) | groups[i];

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Spells and splits datastore paths. */
+#include "store/keys.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define SEGMENT_MAX 255
+
+static bool segment_valid(const char *segment, size_t length)
+{
+	if (length == 0 || length > SEGMENT_MAX)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (segment[i] == '/' || (unsigned char)segment[i] < 0x20 || segment[i] == 0x7f)
+			return false;
+	return !(segment[0] == '.' && (length == 1 || (length == 2 && segment[1] == '.')));
+}
+
+bool key_segment_valid(const char *segment)
+{
+	return segment_valid(segment, strnlen(segment, SEGMENT_MAX + 1));
+}
+
+static bool path_valid(const char *path)
+{
+	for (;;) {
+		size_t length = strcspn(path, "/");
+
+		if (!segment_valid(path, length))
+			return false;
+		if (!path[length])
+			return true;
+		path += length + 1;
+	}
+}
+
+/* In the template, '%' stands for the next name, '*' for the next name with slashes. */
+static const char *build(char key[KEY_MAX], const char *template, const char *const *names)
+{
+	size_t used = 0;
+
+	for (const char *t = template; *t; t++) {
+		bool insert = *t == '%' || *t == '*';
+		const char *part = insert ? *names++ : t;
+		size_t length = insert ? strlen(part) : 1;
+
+		if (used + length >= KEY_MAX || (*t == '%' && !key_segment_valid(part)) ||
+		    (*t == '*' && !path_valid(part)))
+			return strcpy(key, KEY_NOWHERE);
+		memcpy(key + used, part, length);
+		used += length;
+	}
+	key[used] = '\0';
+	return key;
+}
+
+#define BUILD(key, template, ...) build(key, template, (const char *const[]){__VA_ARGS__})
+
+const char *key_config(char key[KEY_MAX], const char *name)
+{
+	return BUILD(key, KEY_CONFIG "/%", name);
+}
+
+const char *key_host(char key[KEY_MAX], const char *host)
+{
+	return BUILD(key, KEY_HOSTS "/%", host);
+}
+
+const char *key_host_config(char key[KEY_MAX], const char *host, const char *name)
+{
+	return BUILD(key, KEY_HOSTS "/%/config/%", host, name);
+}
+
+const char *key_bird_ip(char key[KEY_MAX], const char *host)
+{
+	return BUILD(key, KEY_HOSTS "/%/bird_ip", host);
+}
+
+const char *key_host_workloads(char key[KEY_MAX], const char *host)
+{
+	return BUILD(key, KEY_HOSTS "/%/workload", host);
+}
+
+const char *key_endpoint(char key[KEY_MAX], const char *host, const char *orchestrator, const char *workload,
+			 const char *endpoint)
+{
+	return BUILD(key, KEY_HOSTS "/%/workload/%/%/endpoint/%", host, orchestrator, workload, endpoint);
+}
+
+const char *key_profile(char key[KEY_MAX], const char *profile)
+{
+	return BUILD(key, KEY_PROFILES "/%", profile);
+}
+
+const char *key_profile_part(char key[KEY_MAX], const char *profile, const char *part)
+{
+	return BUILD(key, KEY_PROFILES "/%/%", profile, part);
+}
+
+const char *key_pools(uint8_t family)
+{
+	return family == 6 ? KEY_POOLS6 : KEY_POOLS4;
+}
+
+const char *key_pool(char key[KEY_MAX], const struct cidr *pool)
+{
+	char cidr[CIDR_TEXT];
+
+	return BUILD(key, "/*/%", key_pools(pool->addr.family) + 1, cidr_format_key(pool, cidr));
+}
+
+const char *key_blocks(uint8_t family)
+{
+	return family == 6 ? KEY_BLOCKS6 : KEY_BLOCKS4;
+}
+
+const char *key_block(char key[KEY_MAX], const struct cidr *block)
+{
+	char cidr[CIDR_TEXT];
+
+	return BUILD(key, "/*/%", key_blocks(block->addr.family) + 1, cidr_format_key(block, cidr));
+}
+
+const char *key_ipam_host(char key[KEY_MAX], const char *host)
+{
+	return BUILD(key, KEY_IPAM_HOSTS "/%", host);
+}
+
+const char *key_affinities(char key[KEY_MAX], const char *host, uint8_t family)
+{
+	return BUILD(key, KEY_IPAM_HOSTS "/%/%/block", host, family == 6 ? "ipv6" : "ipv4");
+}
+
+const char *key_affinity(char key[KEY_MAX], const char *host, const struct cidr *block)
+{
+	char cidr[CIDR_TEXT];
+
+	return BUILD(key, KEY_IPAM_HOSTS "/%/%/block/%", host, block->addr.family == 6 ? "ipv6" : "ipv4",
+		     cidr_format_key(block, cidr));
+}
+
+const char *key_handle(char key[KEY_MAX], const char *handle)
+{
+	return BUILD(key, KEY_HANDLES "/%", handle);
+}
+
+const char *key_bgp_global(char key[KEY_MAX], const char *name)
+{
+	return BUILD(key, KEY_BGP_GLOBAL "/*", name);
+}
+
+const char *key_bgp_host(char key[KEY_MAX], const char *host, const char *name)
+{
+	if (!name)
+		return BUILD(key, KEY_BGP_HOSTS "/%", host);
+	return BUILD(key, KEY_BGP_HOSTS "/%/*", host, name);
+}
+
+const char *key_network(char key[KEY_MAX], const char *network)
+{
+	return BUILD(key, KEY_LIBNETWORK "/%", network);
+}
+
+const char *key_felix_status(char key[KEY_MAX], const char *host, const char *name)
+{
+	return BUILD(key, "/calico/felix/v1/host/%/*", host, name);
+}
+
+/* What beneath /calico/v1 is read: "%x" is any one segment, kept in the part x. */
+static const struct {
+	const char *path;
+	enum key_kind kind;
+} patterns[] = {
+	{"Ready", KEY_IS_READY},
+	{"config/%n", KEY_IS_CONFIG},
+	{"host/%h/config/%n", KEY_IS_HOST_CONFIG},
+	{"host/%h/bird_ip", KEY_IS_BIRD_IP},
+	{"host/%h/workload/%o/%w/endpoint/%n", KEY_IS_ENDPOINT},
+	{"host/%h/endpoint/%n", KEY_IS_HOST_ENDPOINT},
+	{"policy/profile/%n/rules", KEY_IS_PROFILE_RULES},
+	{"policy/profile/%n/tags", KEY_IS_PROFILE_TAGS},
+	{"policy/profile/%n/labels", KEY_IS_PROFILE_LABELS},
+	{"policy/tier/%n/metadata", KEY_IS_TIER},
+	{"policy/tier/%t/policy/%n", KEY_IS_POLICY},
+	{"ipam/v4/pool/%n", KEY_IS_POOL},
+	{"ipam/v6/pool/%n", KEY_IS_POOL},
+};
+
+static char *part_of(struct key_parts *parts, char letter)
+{
+	switch (letter) {
+	case 'h':
+		return parts->host;
+	case 'o':
+		return parts->orchestrator;
+	case 'w':
+		return parts->workload;
+	case 't':
+		return parts->tier;
+	default:
+		return parts->name;
+	}
+}
+
+static bool key_match(const char *key, const char *pattern, struct key_parts *parts)
+{
+	for (;;) {
+		size_t length = strcspn(key, "/"), pattern_length = strcspn(pattern, "/");
+
+		if (pattern[0] == '%') {
+			char *part = part_of(parts, pattern[1]);
+
+			if (length == 0 || length > SEGMENT_MAX)
+				return false;
+			memcpy(part, key, length);
+			part[length] = '\0';
+		} else if (length != pattern_length || memcmp(key, pattern, length) != 0) {
+			return false;
+		}
+		key += length;
+		pattern += pattern_length;
+		if (!*key || !*pattern)
+			return *key == *pattern;
+		key++;
+		pattern++;
+	}
+}
+
+void key_parse(const char *key, struct key_parts *ret)
+{
+	static const char prefix[] = KEY_V1 "/";
+
+	*ret = (struct key_parts){.kind = KEY_OTHER};
+	if (strncmp(key, prefix, strlen(prefix)) != 0)
+		return;
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+		if (key_match(key + strlen(prefix), patterns[i].path, ret)) {
+			ret->kind = patterns[i].kind;
+			return;
+		}
+		*ret = (struct key_parts){.kind = KEY_OTHER};
+	}
+}
+
+const char *key_last(const char *key)
+{
+	const char *slash = strrchr(key, '/');
+
+	return slash ? slash + 1 : key;
+}

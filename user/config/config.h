@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Settings of this host that cannot be in the datastore: environment first, then /etc/calico/calico.cfg
- * (NAME=value lines, '#' comments; same names). Empty values count as unset. Used by both binaries.
+ * (NAME=value lines, '#' comments; same names; CALICO_CONFIG names another file). Empty values count as
+ * unset. Used by both binaries.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -14,12 +15,14 @@
 struct config {
 	/* datastore: exactly one of sqlite_path and endpoints is set */
 	char *sqlite_path;
-	char **endpoints; /* "http://host:port", all of one scheme; NULL-terminated */
+	bool sqlite_in_state_dir; /* not named by CALICO_DATASTORE: moves with state_dir */
+	char **endpoints;	  /* "http://host:port", all of one scheme; NULL-terminated */
 	size_t endpoint_count;
 	char *ca_file, *cert_file, *key_file; /* NULL: none */
 
 	char *hostname;	   /* HOSTNAME, else the kernel's */
-	char *docker_host; /* path of the Docker socket, or "tcp://host:port" */
+	char *docker_host; /* DOCKER_HOST: path of the Docker socket, or "tcp://host:port" */
+	/* CALICO_PLUGIN_SOCKET, CALICO_RUN_DIR, CALICO_STATE_DIR, CALICO_BPFFS */
 	char *plugin_socket, *run_dir, *state_dir, *bpffs;
 	char *ip, *ip6, *as; /* IP, IP6, AS; NULL: none */
 	bool no_default_pools;
@@ -35,7 +38,9 @@ struct config {
 /* Reads environment and file. -EINVAL with the texts of the command line specification, section 3. */
 int config_load(struct config **ret, struct err *err);
 void config_free(struct config *config);
-/* Replaces one string member (for command line options). */
-void config_set(char **member, const char *value);
+/* Replaces one string member (for command line options). 0 or -ENOMEM, which leaves the old value. */
+int config_set(char **member, const char *value);
+/* The same for state_dir, where the embedded store is unless CALICO_DATASTORE says otherwise. */
+int config_set_state_dir(struct config *config, const char *value);
 
 #endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Settings of this host: one function per kind of value, one table-like function for all of them. */
+#include "config/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/settings.h"
+
+#define CONFIG_FILE "/etc/calico/calico.cfg"
+
+static int out_of_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "out of memory reading the settings");
+}
+
+int config_set(char **member, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*member);
+	*member = copy;
+	return 0;
+}
+
+int config_set_state_dir(struct config *config, const char *value)
+{
+	char *path;
+
+	if (config->sqlite_in_state_dir) {
+		if (asprintf(&path, "%s/calico.db", value) < 0)
+			return -ENOMEM;
+		free(config->sqlite_path);
+		config->sqlite_path = path;
+	}
+	return config_set(&config->state_dir, value);
+}
+
+/* fallback NULL: the member stays NULL when the setting is absent. */
+static int load_text(const struct settings *settings, const char *name, const char *fallback, char **member,
+		     struct err *err)
+{
+	const char *value = settings_get(settings, name);
+
+	if (!value)
+		value = fallback;
+	if (value && config_set(member, value) < 0)
+		return out_of_memory(err);
+	return 0;
+}
+
+static int load_path(const struct settings *settings, const char *name, const char *fallback, char **member,
+		     struct err *err)
+{
+	int r = load_text(settings, name, fallback, member, err);
+
+	if (r == 0 && **member != '/')
+		return err_set(err, EINVAL, "%s must be an absolute path; got: %s", name, *member);
+	return r;
+}
+
+static int load_flag(const struct settings *settings, const char *name, bool fallback, bool *member,
+		     struct err *err)
+{
+	const char *value = settings_get(settings, name);
+
+	if (!value)
+		*member = fallback;
+	else if (strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0)
+		*member = true;
+	else if (strcasecmp(value, "false") == 0 || strcmp(value, "0") == 0)
+		*member = false;
+	else
+		return err_set(err, EINVAL, "%s must be true or false; got: %s", name, value);
+	return 0;
+}
+
+/* The name is one segment of datastore keys. */
+static int load_hostname(struct config *config, const struct settings *settings, struct err *err)
+{
+	char kernel[HOST_NAME_MAX + 1] = "";
+	int r;
+
+	if (gethostname(kernel, sizeof(kernel) - 1) < 0 || !*kernel)
+		strcpy(kernel, "localhost");
+	r = load_text(settings, "HOSTNAME", kernel, &config->hostname, err);
+	if (r < 0)
+		return r;
+	if (strchr(config->hostname, '/') || strlen(config->hostname) > 255)
+		return err_set(err, EINVAL, "HOSTNAME must have at most 255 characters and no '/'; got: %s",
+			       config->hostname);
+	return 0;
+}
+
+/* "unix://var/run/docker.sock", as the old tool had it, lacks a slash; both spellings mean one path. */
+static int load_docker_host(struct config *config, const struct settings *settings, struct err *err)
+{
+	const char *value = settings_get(settings, "DOCKER_HOST");
+	char *path;
+
+	if (!value)
+		value = "unix:///var/run/docker.sock";
+	if (strncmp(value, "unix://", 7) != 0)
+		return config_set(&config->docker_host, value) < 0 ? out_of_memory(err) : 0;
+	if (asprintf(&path, "/%s", value + 7 + strspn(value + 7, "/")) < 0)
+		return out_of_memory(err);
+	config->docker_host = path;
+	return 0;
+}
+
+static int load_scope(struct config *config, const struct settings *settings, struct err *err)
+{
+	const char *value = settings_get(settings, "CALICO_LIBNETWORK_SCOPE");
+
+	if (!value || strcmp(value, "auto") == 0)
+		config->scope = SCOPE_AUTO;
+	else if (strcmp(value, "global") == 0)
+		config->scope = SCOPE_GLOBAL;
+	else if (strcmp(value, "local") == 0)
+		config->scope = SCOPE_LOCAL;
+	else
+		return err_set(err, EINVAL, "CALICO_LIBNETWORK_SCOPE must be auto, global or local; got: %s",
+			       value);
+	return 0;
+}
+
+/* Docker appends a number to the prefix, and the kernel allows 15 characters. */
+static int load_interface_prefix(struct config *config, const struct settings *settings, struct err *err)
+{
+	const char *name = "CALICO_LIBNETWORK_IFPREFIX";
+	int r = load_text(settings, name, "cali", &config->interface_prefix, err);
+
+	if (r < 0)
+		return r;
+	for (const char *c = config->interface_prefix; *c; c++) {
+		if (!isgraph((unsigned char)*c) || *c == '/' || *c == ':')
+			r = -EINVAL;
+	}
+	if (r < 0 || strlen(config->interface_prefix) > 12)
+		return err_set(err, EINVAL, "%s must be at most 12 characters of an interface name; got: %s",
+			       name, config->interface_prefix);
+	return 0;
+}
+
+static int load_mtu(struct config *config, const struct settings *settings, struct err *err)
+{
+	const char *value = settings_get(settings, "CALICO_LIBNETWORK_VETH_MTU");
+	unsigned long mtu;
+	char *end;
+
+	if (!value)
+		return 0;
+	mtu = strtoul(value, &end, 10);
+	/* 68: the least that IPv4 works with (RFC 791). */
+	if (!isdigit((unsigned char)*value) || *end || (mtu != 0 && mtu < 68) || mtu > UINT16_MAX)
+		return err_set(err, EINVAL,
+			       "CALICO_LIBNETWORK_VETH_MTU must be 0 or a number from 68 to 65535; got: %s",
+			       value);
+	config->veth_mtu = (unsigned int)mtu;
+	return 0;
+}
+
+static int load_paths(struct config *config, const struct settings *s, struct err *err)
+{
+	int r = load_path(s, "CALICO_PLUGIN_SOCKET", "/run/docker/plugins/calico.sock",
+			  &config->plugin_socket, err);
+
+	if (r == 0)
+		r = load_path(s, "CALICO_RUN_DIR", "/run/calico", &config->run_dir, err);
+	if (r == 0)
+		r = load_path(s, "CALICO_STATE_DIR", "/var/lib/calico", &config->state_dir, err);
+	if (r == 0)
+		r = load_path(s, "CALICO_BPFFS", "/sys/fs/bpf/calico", &config->bpffs, err);
+	return r;
+}
+
+static int load_node(struct config *config, const struct settings *s, struct err *err)
+{
+	int r = load_text(s, "IP", NULL, &config->ip, err);
+
+	if (r == 0)
+		r = load_text(s, "IP6", NULL, &config->ip6, err);
+	if (r == 0)
+		r = load_text(s, "AS", NULL, &config->as, err);
+	if (r == 0)
+		r = load_flag(s, "NO_DEFAULT_POOLS", false, &config->no_default_pools, err);
+	if (r == 0)
+		r = load_flag(s, "CALICO_NETWORKING", true, &config->networking, err);
+	config->debug = settings_get(s, "CALICO_DEBUG");
+	return r;
+}
+
+static int load_plugin(struct config *config, const struct settings *s, struct err *err)
+{
+	int r = load_docker_host(config, s, err);
+
+	if (r == 0)
+		r = load_scope(config, s, err);
+	if (r == 0)
+		r = load_interface_prefix(config, s, err);
+	if (r == 0)
+		r = load_mtu(config, s, err);
+	if (r == 0)
+		r = load_flag(s, "CALICO_LIBNETWORK_CREATE_PROFILES", true, &config->create_profiles, err);
+	if (r == 0)
+		r = load_flag(s, "CALICO_LIBNETWORK_REQUIRE_CALICO_IPAM", false, &config->require_calico_ipam,
+			      err);
+	return r;
+}
+
+int config_load(struct config **ret, struct err *err)
+{
+	const char *path = getenv("CALICO_CONFIG");
+	bool named = path && *path;
+	struct settings settings;
+	struct config *config;
+	int r;
+
+	r = settings_read(&settings, named ? path : CONFIG_FILE, named, err);
+	if (r < 0)
+		return r;
+	config = calloc(1, sizeof(*config));
+	if (!config)
+		r = out_of_memory(err);
+	if (r == 0)
+		r = load_paths(config, &settings, err);
+	if (r == 0)
+		r = config_load_datastore(config, &settings, err);
+	if (r == 0)
+		r = load_hostname(config, &settings, err);
+	if (r == 0)
+		r = load_node(config, &settings, err);
+	if (r == 0)
+		r = load_plugin(config, &settings, err);
+	settings_done(&settings);
+	if (r < 0) {
+		config_free(config);
+		return r;
+	}
+	*ret = config;
+	return 0;
+}
+
+void config_drop_endpoints(struct config *config)
+{
+	for (size_t i = 0; i < config->endpoint_count; i++)
+		free(config->endpoints[i]);
+	free(config->endpoints);
+	config->endpoints = NULL;
+	config->endpoint_count = 0;
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	config_drop_endpoints(config);
+	free(config->sqlite_path);
+	free(config->ca_file);
+	free(config->cert_file);
+	free(config->key_file);
+	free(config->hostname);
+	free(config->docker_host);
+	free(config->plugin_socket);
+	free(config->run_dir);
+	free(config->state_dir);
+	free(config->bpffs);
+	free(config->ip);
+	free(config->ip6);
+	free(config->as);
+	free(config->interface_prefix);
+	free(config);
+}

@@ -9,6 +9,7 @@
 #define AGENT_AGENT_H
 
 #include "config/config.h"
+#include "dataplane/dataplane.h"
 #include "model/endpoint.h"
 #include "netlink/netlink.h"
 #include "store/store.h"
@@ -16,7 +17,7 @@
 struct agent;
 
 struct agent_options {
-	bool tcx_off; /* --attach=clsact */
+	enum attach_mode attach; /* --attach */
 };
 
 /* Loads the dataplane and starts following the store. Does not wait for the store. */

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The agent put together: what the rest of the daemon sees of it. */
+#include "agent/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "util/log.h"
+
+static void on_link(void *arg, const struct link_info *link, bool gone)
+{
+	endpoints_link_changed(arg, link, gone);
+}
+
+static void on_address(void *arg, const struct interface_address *address, bool gone)
+{
+	addresses_changed(arg, address, gone);
+}
+
+static const struct netlink_watch_ops netlink_ops = {
+	.link = on_link,
+	.address = on_address,
+};
+
+static void expire(evutil_socket_t fd, short events, void *arg)
+{
+	struct agent *agent = arg;
+	unsigned int interval = agent->felix.expiry_interval_s;
+	struct timeval next = {interval ? interval : 5, 0};
+
+	if (agent->phase == PHASE_ACTIVE)
+		agent->flows = dataplane_expire_flows(agent->dataplane);
+	event_add(agent->expiry_event, &next);
+}
+
+int agent_start(const struct config *config, const struct agent_options *options, struct store *store,
+		struct agent **ret, struct err *err)
+{
+	struct agent *agent = calloc(1, sizeof(*agent));
+	int r;
+
+	if (!agent)
+		return err_set(err, ENOMEM, "cannot start the agent: out of memory");
+	agent->config = config;
+	agent->options = *options;
+	agent->store = store;
+	clock_gettime(CLOCK_MONOTONIC, &agent->started);
+
+	r = netlink_open(&agent->netlink, err);
+	if (!r)
+		r = addresses_start(agent, err);
+	if (!r)
+		r = netlink_watch_start(&netlink_ops, agent, &agent->netlink_watch, err);
+	if (r < 0)
+		goto fail;
+	startup_sysctls(agent);
+	agent->expiry_event = evtimer_new(task_base(), expire, agent);
+	if (!agent->expiry_event) {
+		r = err_set(err, ENOMEM, "cannot start the agent: out of memory");
+		goto fail;
+	}
+	expire(-1, 0, agent);
+	r = sync_start(agent, err);
+	if (r < 0)
+		goto fail;
+	*ret = agent;
+	return 0;
+fail:
+	agent_stop(agent);
+	return r;
+}
+
+void agent_stop(struct agent *agent)
+{
+	if (!agent)
+		return;
+	sync_stop(agent);
+	netlink_watch_stop(agent->netlink_watch);
+	netlink_close(agent->netlink);
+	addresses_free(agent);
+	if (agent->expiry_event)
+		event_free(agent->expiry_event);
+	problems_free(&agent->problems);
+	free(agent);
+}
+
+int agent_apply_endpoint(struct agent *agent, const char *key, const struct workload_endpoint *endpoint,
+			 struct err *err)
+{
+	struct workload_endpoint *copy = NULL;
+	char *text;
+	int r = sync_wait(agent, err);
+
+	if (r < 0)
+		return r;
+	if (link_index(agent->netlink, endpoint->name) <= 0)
+		return err_set(err, ENODEV, "endpoint %s: its interface does not exist", endpoint->name);
+	text = workload_endpoint_format(endpoint);
+	if (!text)
+		return err_set(err, ENOMEM, "endpoint %s: out of memory", endpoint->name);
+	r = workload_endpoint_parse(text, agent->felix.interface_prefix, &copy, err);
+	free(text);
+	if (r < 0)
+		return err_prefix(err, r, "endpoint %s", endpoint->name);
+	r = endpoints_set(agent, key, copy, err);
+	if (r < 0)
+		endpoints_remove(agent, key);
+	return r;
+}
+
+void agent_remove_endpoint(struct agent *agent, const char *key)
+{
+	endpoints_remove(agent, key);
+}
+
+bool agent_in_sync(const struct agent *agent)
+{
+	return agent->phase == PHASE_ACTIVE;
+}
+
+int agent_teardown(const struct config *config, struct err *err)
+{
+	return dataplane_teardown(config->bpffs, "cali", err);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Endpoints of this host. Order of coming: map entry (which denies), programs on the interface, policy
+ * published, interface up, neighbours and routes. Order of going: policy and address, flows, routes,
+ * programs, map entry.
+ */
+#include "agent/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/log.h"
+
+static struct local_endpoint *find(struct agent *agent, const char *key)
+{
+	struct local_endpoint *ep;
+
+	HASH_FIND_STR(agent->endpoints, key, ep);
+	return ep;
+}
+
+static struct local_endpoint *find_bound(struct agent *agent, const char *interface)
+{
+	struct local_endpoint *ep, *next;
+
+	HASH_ITER (hh, agent->endpoints, ep, next) {
+		if (ep->ifindex && !strcmp(ep->model->name, interface))
+			return ep;
+	}
+	return NULL;
+}
+
+static __u32 slot_take(struct agent *agent)
+{
+	__u32 capacity = dataplane_endpoint_capacity(agent->dataplane);
+
+	if (!agent->slots_used)
+		agent->slots_used = calloc(capacity, 1);
+	if (!agent->slots_used)
+		return 0;
+	for (__u32 slot = 1; slot < capacity; slot++) {
+		if (!agent->slots_used[slot]) {
+			agent->slots_used[slot] = 1;
+			return slot;
+		}
+	}
+	return 0;
+}
+
+static int write_map_entry(struct agent *agent, const struct local_endpoint *ep, struct err *err)
+{
+	const struct workload_endpoint *model = ep->model;
+	struct endpoint entry = {
+		.ifindex = (__u32)ep->ifindex,
+		.state = model->active ? ENDPOINT_ACTIVE : ENDPOINT_INACTIVE,
+		.flags = model->has_mac ? ENDPOINT_CHECK_MAC : 0,
+		.generation_slot = policy_generation_slot(agent->engine, ep->slot),
+	};
+
+	memcpy(entry.mac, model->mac, sizeof(entry.mac));
+	memcpy(entry.host_mac, (__u8[]){HOST_MAC}, sizeof(entry.host_mac));
+	strncpy(entry.name, model->name, sizeof(entry.name) - 1);
+	return dataplane_set_endpoint(agent->dataplane, ep->slot, &entry, err);
+}
+
+static void unbind(struct agent *agent, struct local_endpoint *ep)
+{
+	if (!ep->slot)
+		return;
+	policy_set_endpoint(agent->engine, ep->key, ep->model, 0);
+	sync_commit(agent);
+	dataplane_set_endpoint(agent->dataplane, ep->slot, NULL, NULL);
+	agent->slots_used[ep->slot] = 0;
+	ep->slot = 0;
+	ep->ifindex = 0;
+	ep->enforced = false;
+}
+
+/* Gives the endpoint its slot if its interface exists. 0 also when there is no interface yet. */
+static int bind_interface(struct agent *agent, struct local_endpoint *ep, struct err *err)
+{
+	int ifindex = link_index(agent->netlink, ep->model->name);
+	struct local_endpoint *other;
+
+	if (ep->slot && ep->ifindex != ifindex)
+		unbind(agent, ep);
+	if (ifindex <= 0)
+		return 0;
+	/* An interface belongs to the endpoint that named it last. */
+	other = find_bound(agent, ep->model->name);
+	if (other && other != ep)
+		unbind(agent, other);
+	if (!ep->slot)
+		ep->slot = slot_take(agent);
+	if (!ep->slot)
+		return err_set(err, ENOSPC, "endpoint %s: all %u endpoint slots of this host are in use",
+			       ep->model->name, dataplane_endpoint_capacity(agent->dataplane) - 1);
+	ep->ifindex = ifindex;
+	return write_map_entry(agent, ep, err);
+}
+
+static bool wants_route(const struct workload_endpoint *model, const struct addr *addr)
+{
+	if (!model->active)
+		return false;
+	for (size_t i = 0; i < model->net_count; i++) {
+		if (!addr_compare(&model->nets[i], addr))
+			return true;
+	}
+	return false;
+}
+
+static void remove_routes(struct agent *agent, const struct local_endpoint *ep, bool all)
+{
+	struct host_route *routes = NULL;
+	size_t count = 0;
+
+	if (route_list_hosts(agent->netlink, ep->ifindex, &routes, &count, NULL) < 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (!all && wants_route(ep->model, &routes[i].addr))
+			continue;
+		route_delete_host(agent->netlink, ep->ifindex, &routes[i].addr, NULL);
+		neighbour_delete(agent->netlink, ep->ifindex, &routes[i].addr, NULL);
+		dataplane_purge_flows(agent->dataplane, &routes[i].addr);
+	}
+	free(routes);
+}
+
+static int add_routes(struct agent *agent, const struct local_endpoint *ep, struct err *err)
+{
+	const struct workload_endpoint *model = ep->model;
+	int r = 0;
+
+	for (size_t i = 0; model->active && !r && i < model->net_count; i++) {
+		if (model->has_mac)
+			r = neighbour_add(agent->netlink, ep->ifindex, &model->nets[i], model->mac, err);
+		if (!r)
+			r = route_add_host(agent->netlink, ep->ifindex, &model->nets[i], err);
+	}
+	return r;
+}
+
+/*
+ * Strict reverse path filtering stays on as a second line behind the programs' own source check. No
+ * proxy_arp: the program answers ARP and neighbour solicitations itself. No route_localnet: it would open the
+ * host's loopback services to containers, and the metadata redirection that needed it does not exist here.
+ */
+static void set_sysctls(struct agent *agent, const struct workload_endpoint *model)
+{
+	static const char *const settings[][2] = {
+		{"ipv4/conf/%s/rp_filter", "1"},
+		{"ipv6/conf/%s/accept_ra", "0"},
+	};
+	char path[80];
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		struct err err;
+		snprintf(path, sizeof(path), settings[i][0], model->name);
+		if (sysctl_write(path, settings[i][1], &err) < 0)
+			log_debug("agent", "%s, ignoring", err.text);
+	}
+}
+
+/* Everything after the map entry. Policy of the endpoint must have been handed to the engine. */
+static int enforce(struct agent *agent, struct local_endpoint *ep, struct err *err)
+{
+	int r = dataplane_attach(agent->dataplane, ep->ifindex, ep->model->name, err);
+
+	if (r < 0)
+		return r;
+	sync_commit(agent);
+	set_sysctls(agent, ep->model);
+	r = link_set_up(agent->netlink, ep->ifindex, err);
+	if (r < 0)
+		return r;
+	remove_routes(agent, ep, false);
+	r = add_routes(agent, ep, err);
+	if (r < 0)
+		return r;
+	ep->enforced = true;
+	return 0;
+}
+
+static int put_in_force(struct agent *agent, struct local_endpoint *ep, struct err *err)
+{
+	int r = bind_interface(agent, ep, err);
+
+	if (!r)
+		r = policy_set_endpoint(agent->engine, ep->key, ep->model, ep->slot) < 0
+			    ? err_set(err, ENOMEM, "endpoint %s: out of memory", ep->model->name)
+			    : 0;
+	if (!r && agent->phase == PHASE_ACTIVE && ep->slot)
+		r = enforce(agent, ep, err);
+	else if (!r)
+		sync_schedule_commit(agent);
+	if (r < 0)
+		unbind(agent, ep);
+	return r;
+}
+
+static void free_endpoint(struct local_endpoint *ep)
+{
+	if (!ep)
+		return;
+	workload_endpoint_free(ep->model);
+	free(ep->text);
+	free(ep);
+}
+
+static struct local_endpoint *add(struct agent *agent, const char *key)
+{
+	size_t length = strlen(key);
+	struct local_endpoint *ep = calloc(1, sizeof(*ep) + length + 1);
+
+	if (!ep)
+		return NULL;
+	memcpy(ep->key, key, length + 1);
+	HASH_ADD_STR(agent->endpoints, key, ep);
+	return ep;
+}
+
+int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint *model, struct err *err)
+{
+	struct local_endpoint *ep = find(agent, key);
+	char *text = workload_endpoint_format(model);
+	int r;
+
+	if (!text || (!ep && !(ep = add(agent, key)))) {
+		workload_endpoint_free(model);
+		free(text);
+		return err_set(err, ENOMEM, "endpoint %s: out of memory", key);
+	}
+	if (ep->text && !strcmp(ep->text, text) &&
+	    (ep->enforced || link_index(agent->netlink, model->name) <= 0)) {
+		workload_endpoint_free(model);
+		free(text);
+		return 0;
+	}
+	if (ep->model && strcmp(ep->model->name, model->name))
+		unbind(agent, ep);
+	workload_endpoint_free(ep->model);
+	free(ep->text);
+	ep->model = model;
+	ep->text = text;
+
+	r = put_in_force(agent, ep, err);
+	problem_set(&agent->problems, key, r < 0 && err ? err->text : NULL);
+	return r;
+}
+
+void endpoints_remove(struct agent *agent, const char *key)
+{
+	struct local_endpoint *ep = find(agent, key);
+
+	if (!ep)
+		return;
+	policy_set_endpoint(agent->engine, ep->key, NULL, 0);
+	sync_commit(agent);
+	if (ep->slot) {
+		for (size_t i = 0; i < ep->model->net_count; i++)
+			dataplane_purge_flows(agent->dataplane, &ep->model->nets[i]);
+		remove_routes(agent, ep, true);
+		/* The interface may outlive its endpoint: without a map entry the programs on it drop
+		 * everything. */
+		dataplane_set_endpoint(agent->dataplane, ep->slot, NULL, NULL);
+		agent->slots_used[ep->slot] = 0;
+	}
+	problem_set(&agent->problems, key, NULL);
+	HASH_DEL(agent->endpoints, ep);
+	free_endpoint(ep);
+}
+
+/* An interface with our prefix that no endpoint claims gets programs too: they drop what comes from it. */
+static void guard_interface(struct agent *agent, int ifindex, const char *name)
+{
+	struct err err;
+
+	if (dataplane_is_attached(agent->dataplane, ifindex, name))
+		return;
+	if (dataplane_attach(agent->dataplane, ifindex, name, &err) < 0)
+		problem_set(&agent->problems, name, err.text);
+	else
+		problem_set(&agent->problems, name, NULL);
+}
+
+static bool has_prefix(const struct agent *agent, const char *name)
+{
+	return !strncmp(name, agent->felix.interface_prefix, strlen(agent->felix.interface_prefix));
+}
+
+void endpoints_activate(struct agent *agent)
+{
+	struct local_endpoint *ep, *next;
+	struct link_info *links = NULL;
+	size_t count = 0;
+	struct err err;
+
+	HASH_ITER (hh, agent->endpoints, ep, next) {
+		if (!ep->slot || !ep->enforced) {
+			int r = put_in_force(agent, ep, &err);
+			problem_set(&agent->problems, ep->key, r < 0 ? err.text : NULL);
+		}
+	}
+	if (link_list(agent->netlink, &links, &count, &err) < 0) {
+		log_warn("agent", "%s; interfaces without an endpoint are guarded when they change",
+			 err.text);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (has_prefix(agent, links[i].name))
+			guard_interface(agent, links[i].ifindex, links[i].name);
+	}
+	free(links);
+}
+
+void endpoints_link_changed(struct agent *agent, const struct link_info *link, bool gone)
+{
+	struct local_endpoint *ep, *next;
+	struct err err;
+	int r;
+
+	if (agent->phase != PHASE_ACTIVE || !has_prefix(agent, link->name))
+		return;
+	if (gone) {
+		HASH_ITER (hh, agent->endpoints, ep, next) {
+			if (ep->ifindex == link->ifindex)
+				unbind(agent, ep);
+		}
+		dataplane_detach(agent->dataplane, link->ifindex, link->name, NULL);
+		problem_set(&agent->problems, link->name, NULL);
+		return;
+	}
+	/* Programs first: whatever the interface turns out to be, nothing passes it unjudged. */
+	guard_interface(agent, link->ifindex, link->name);
+	HASH_ITER (hh, agent->endpoints, ep, next) {
+		if (strcmp(ep->model->name, link->name) || (ep->enforced && ep->ifindex == link->ifindex))
+			continue;
+		r = put_in_force(agent, ep, &err);
+		problem_set(&agent->problems, ep->key, r < 0 ? err.text : NULL);
+	}
+}
+
+void endpoints_free(struct agent *agent)
+{
+	struct local_endpoint *ep, *next;
+
+	HASH_ITER (hh, agent->endpoints, ep, next) {
+		HASH_DEL(agent->endpoints, ep);
+		free_endpoint(ep);
+	}
+	free(agent->slots_used);
+	agent->slots_used = NULL;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Agent parameters: precedence, parsing, defaults. */
+#include "agent/felix.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "model/model.h"
+#include "util/log.h"
+
+int felix_set(struct felix_value **values, const char *name, bool of_host, const char *value)
+{
+	struct felix_value *entry;
+
+	LL_FOREACH (*values, entry) {
+		if (entry->of_host == of_host && !strcmp(entry->name, name))
+			break;
+	}
+	if (entry) {
+		LL_DELETE(*values, entry);
+		free(entry->name);
+		free(entry->value);
+		free(entry);
+	}
+	if (!value)
+		return 0;
+
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return -ENOMEM;
+	entry->name = strdup(name);
+	entry->value = strdup(value);
+	entry->of_host = of_host;
+	if (!entry->name || !entry->value) {
+		free(entry->name);
+		free(entry->value);
+		free(entry);
+		return -ENOMEM;
+	}
+	LL_PREPEND(*values, entry);
+	return 0;
+}
+
+void felix_values_free(struct felix_value *values)
+{
+	struct felix_value *entry, *next;
+
+	LL_FOREACH_SAFE (values, entry, next) {
+		free(entry->name);
+		free(entry->value);
+		free(entry);
+	}
+}
+
+/* Environment, then host, then global; NULL: nobody set it. */
+static const char *lookup(const struct felix_value *values, const char *name)
+{
+	const struct felix_value *entry, *global = NULL;
+	char variable[80] = "FELIX_";
+	size_t length = strlen(variable);
+	const char *from_environment;
+
+	for (const char *c = name; *c && length < sizeof(variable) - 1; c++)
+		variable[length++] = (char)toupper((unsigned char)*c);
+	variable[length] = '\0';
+	from_environment = getenv(variable);
+	if (from_environment && *from_environment)
+		return from_environment;
+
+	LL_FOREACH (values, entry) {
+		if (strcmp(entry->name, name))
+			continue;
+		if (entry->of_host)
+			return entry->value;
+		global = entry;
+	}
+	return global ? global->value : NULL;
+}
+
+struct choice {
+	const char *text;
+	int value;
+};
+
+static const struct choice host_actions[] = {
+	{"DROP", HOST_DROP}, {"RETURN", HOST_RETURN}, {"ACCEPT", HOST_ACCEPT}, {NULL, 0}};
+static const struct choice drop_actions[] = {{"DROP", DROP_DROP},
+					     {"LOG-and-DROP", DROP_LOG_DROP},
+					     {"ACCEPT", DROP_ACCEPT},
+					     {"LOG-and-ACCEPT", DROP_LOG_ACCEPT},
+					     {NULL, 0}};
+static const struct choice established[] = {{"revalidate", 0}, {"keep", 1}, {NULL, 0}};
+static const struct choice severities[] = {{"none", LOG_LEVEL_NONE},	{"debug", LOG_LEVEL_DEBUG},
+					   {"info", LOG_LEVEL_INFO},	{"warn", LOG_LEVEL_WARN},
+					   {"warning", LOG_LEVEL_WARN}, {"err", LOG_LEVEL_ERR},
+					   {"error", LOG_LEVEL_ERR},	{"crit", LOG_LEVEL_ERR},
+					   {"critical", LOG_LEVEL_ERR}, {NULL, 0}};
+
+struct resolver {
+	const struct felix_value *values;
+	void (*report)(void *arg, const char *name, const char *text);
+	void *arg;
+};
+
+static int choose(const struct resolver *r, const char *name, const struct choice *choices, int fallback)
+{
+	const char *value = lookup(r->values, name);
+	char text[256];
+
+	if (!value)
+		return fallback;
+	for (const struct choice *c = choices; c->text; c++) {
+		/* Severities are written in any case by v0.20's tools; actions are exact (section 3.1). */
+		if (choices == severities ? !strcasecmp(value, c->text) : !strcmp(value, c->text))
+			return c->value;
+	}
+	snprintf(text, sizeof(text), "%s has the unknown value '%.80s'; using the default", name, value);
+	r->report(r->arg, name, text);
+	return fallback;
+}
+
+static unsigned int number(const struct resolver *r, const char *name, unsigned int fallback,
+			   unsigned int max)
+{
+	const char *value = lookup(r->values, name);
+	char text[256], *end;
+	unsigned long n;
+
+	if (!value)
+		return fallback;
+	errno = 0;
+	n = strtoul(value, &end, 0);
+	if (!errno && end != value && !*end && n >= 1 && n <= max)
+		return (unsigned int)n;
+	snprintf(text, sizeof(text), "%s must be a number from 1 to %u, not '%.80s'; using %u", name, max,
+		 value, fallback);
+	r->report(r->arg, name, text);
+	return fallback;
+}
+
+void felix_resolve(const struct felix_value *values, struct felix *ret,
+		   void (*report)(void *arg, const char *name, const char *text), void *arg)
+{
+	const struct resolver r = {values, report, arg};
+	const char *prefix = lookup(values, "InterfacePrefix");
+
+	memset(ret, 0, sizeof(*ret));
+	/* 12 characters leave room for three that tell interfaces apart. */
+	if (prefix && (!model_interface_valid(prefix) || strlen(prefix) > 12)) {
+		report(arg, "InterfacePrefix",
+		       "InterfacePrefix is not the beginning of an interface name; using 'cali'");
+		prefix = NULL;
+	}
+	snprintf(ret->interface_prefix, sizeof(ret->interface_prefix), "%s", prefix ? prefix : "cali");
+	ret->host_action =
+		(enum host_action)choose(&r, "DefaultEndpointToHostAction", host_actions, HOST_RETURN);
+	ret->drop_action = (enum drop_action)choose(&r, "DropActionOverride", drop_actions, DROP_DROP);
+	ret->keep_established = choose(&r, "EstablishedFlows", established, 0);
+	ret->log_severity = choose(&r, "LogSeverityScreen", severities, LOG_LEVEL_INFO);
+	ret->expiry_interval_s = number(&r, "FlowExpirySecs", 5, 3600);
+}
+
+bool felix_needs_reload(const struct felix *a, const struct felix *b)
+{
+	return strcmp(a->interface_prefix, b->interface_prefix) || a->host_action != b->host_action ||
+	       a->drop_action != b->drop_action || a->keep_established != b->keep_established;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The parameters that v0.20's agent read from its environment (FELIX_NAME) and from the datastore, own host
+ * before global (policy and datastore specification, section 3). First source that has a parameter wins, even
+ * if its value is invalid: then the default applies and the parameter is reported.
+ */
+#ifndef AGENT_FELIX_H
+#define AGENT_FELIX_H
+
+#include <stdbool.h>
+
+#include "abi.h"
+#include "util/err.h"
+
+struct felix {
+	char interface_prefix[16];	/* InterfacePrefix */
+	enum host_action host_action;	/* DefaultEndpointToHostAction */
+	enum drop_action drop_action;	/* DropActionOverride */
+	bool keep_established;		/* EstablishedFlows: "keep" or "revalidate" */
+	int log_severity;		/* LogSeverityScreen as enum log_level */
+	unsigned int expiry_interval_s; /* FlowExpirySecs */
+};
+
+/* Values seen in the datastore; a list because there are few. */
+struct felix_value {
+	char *name, *value;
+	bool of_host;
+	struct felix_value *next;
+};
+
+/* Remembers (value NULL: forgets) one configuration key. 0 or -ENOMEM. */
+int felix_set(struct felix_value **values, const char *name, bool of_host, const char *value);
+void felix_values_free(struct felix_value *values);
+
+/* report is called with each parameter that has a value nobody can use. */
+void felix_resolve(const struct felix_value *values, struct felix *ret,
+		   void (*report)(void *arg, const char *name, const char *text), void *arg);
+/* Whether programs must be loaded anew to go from a to b. */
+bool felix_needs_reload(const struct felix *a, const struct felix *b);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The agent's state and how its files call each other. Private to user/agent. */
+#ifndef AGENT_STATE_H
+#define AGENT_STATE_H
+
+#include <event2/event.h>
+#include <uthash.h>
+
+#include "agent/agent.h"
+#include "agent/felix.h"
+#include "agent/problems.h"
+#include "dataplane/dataplane.h"
+#include "policy/policy.h"
+#include "util/task.h"
+
+enum agent_phase {
+	PHASE_WAITING,	/* for the store, its Ready flag and the parameters; an earlier run's programs are in
+			   force */
+	PHASE_SNAPSHOT, /* new maps are being filled, nothing of them is in force */
+	PHASE_ACTIVE,	/* changes take effect at once */
+};
+
+/* An endpoint of this host. Bound while its interface exists: then it has a slot and an entry in the maps. */
+struct local_endpoint {
+	struct workload_endpoint *model;
+	char *text;    /* canonical form, to recognise events that change nothing */
+	__u32 slot;    /* 0: not bound */
+	int ifindex;   /* 0: not bound */
+	bool enforced; /* programs, routes and policy are in place */
+	UT_hash_handle hh;
+	char key[];
+};
+
+struct host_address {
+	struct address_on { /* hashed as bytes: zero the padding */
+		int ifindex;
+		struct addr addr;
+	} on;
+	UT_hash_handle hh;
+};
+
+struct masquerade_pool {
+	UT_hash_handle hh;
+	char name[CIDR_TEXT];
+};
+
+struct sync_waiter {
+	struct wait wait;
+	struct sync_waiter *next;
+};
+
+struct agent {
+	const struct config *config;
+	struct agent_options options;
+	struct store *store;
+	struct netlink *netlink;
+	struct netlink_watch *netlink_watch;
+
+	enum agent_phase phase;
+	struct felix felix;
+	struct felix_value *felix_values;
+	struct dataplane *dataplane;
+	struct policy_engine *engine;
+	struct store_watch *watch;
+	bool registered; /* this host's start-up keys are written */
+	bool syncing;	 /* the task of sync.c runs */
+	bool loading;	 /* a thread loads programs */
+	bool stopping;
+	bool connected;
+	char contact[512]; /* why not connected, or what the agent waits for */
+	struct sync_waiter *waiters;
+
+	struct local_endpoint *endpoints;
+	__u8 *slots_used; /* by endpoint slot */
+	struct host_address *host_addresses;
+	struct masquerade_pool *masquerade_pools;
+	bool netfilter_dirty;
+	struct event *commit_event; /* one for all changes of one turn of the event loop */
+	struct event *expiry_event;
+	int flows;
+	struct problem *problems;
+	struct timespec started;
+};
+
+/* sync.c: from the store to the policy engine. */
+int sync_start(struct agent *agent, struct err *err);
+void sync_stop(struct agent *agent);
+void sync_schedule_commit(struct agent *agent);
+/* Policy changes so far are in force when this returns; in other phases they wait for the snapshot's end. */
+void sync_commit(struct agent *agent);
+/* Waits until the agent is active. -EAGAIN with the reason when the task's deadline passes first. */
+int sync_wait(struct agent *agent, struct err *err);
+/* One datastore value into the model and the engine; value NULL: gone. */
+void sync_apply(struct agent *agent, const char *key, const char *value);
+
+/* endpoints.c: this host's endpoints, their interfaces, routes and programs. */
+/* Takes the model. < 0 only when the endpoint has its interface and could not be put in force. */
+int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint *model, struct err *err);
+void endpoints_remove(struct agent *agent, const char *key);
+/* After activation: everything that waited for it. */
+void endpoints_activate(struct agent *agent);
+void endpoints_link_changed(struct agent *agent, const struct link_info *link, bool gone);
+void endpoints_free(struct agent *agent);
+
+/* addresses.c: this host's own addresses. */
+int addresses_start(struct agent *agent, struct err *err);
+void addresses_changed(struct agent *agent, const struct interface_address *address, bool gone);
+void addresses_feed(struct agent *agent); /* all of them into a new engine */
+void addresses_free(struct agent *agent);
+
+/* startup.c: registration of this host in the datastore. May wait. */
+int startup_register(struct agent *agent, struct err *err);
+/* Kernel settings that forwarding needs. */
+void startup_sysctls(struct agent *agent);
+
+#endif

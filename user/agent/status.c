@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The agent's state for `calicoctl status`. */
+#include "agent/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <net/if.h>
+
+#include "reasons.h"
+
+static const char *const reason_names[DROP_REASON_COUNT] = {[DROP_NONE] = "none",
+#define X(name, text) [DROP_REASON_##name] = text,
+							    DROP_REASONS(X)
+#undef X
+};
+
+static json_t *endpoints_json(const struct agent *agent)
+{
+	json_t *list = json_array();
+
+	for (const struct local_endpoint *ep = agent->endpoints; ep; ep = ep->hh.next) {
+		const char *state = !ep->slot		? "waiting for its interface"
+				    : !ep->enforced	? "error"
+				    : ep->model->active ? "up"
+							: "down";
+
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:i}", "key", ep->key, "interface",
+						ep->model->name, "state", state, "slot", (int)ep->slot));
+	}
+	return list;
+}
+
+static json_t *drops_json(struct agent *agent)
+{
+	json_t *list = json_array();
+	struct drop_count *drops = NULL;
+	char name[IF_NAMESIZE];
+	size_t count = 0;
+
+	if (!agent->dataplane || dataplane_drops(agent->dataplane, &drops, &count) < 0)
+		return list;
+	for (size_t i = 0; i < count; i++) {
+		if (!drops[i].packets || drops[i].reason >= DROP_REASON_COUNT)
+			continue;
+		if (!drops[i].ifindex)
+			snprintf(name, sizeof(name), "total");
+		else if (!if_indextoname(drops[i].ifindex, name))
+			snprintf(name, sizeof(name), "#%u", drops[i].ifindex);
+		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "interface", name, "reason",
+						      reason_names[drops[i].reason], "packets",
+						      (json_int_t)drops[i].packets, "bytes",
+						      (json_int_t)drops[i].bytes));
+	}
+	free(drops);
+	return list;
+}
+
+static json_t *policy_json(const struct agent *agent)
+{
+	struct policy_usage usage;
+
+	if (!agent->engine)
+		return json_null();
+	policy_usage(agent->engine, &usage);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "rules", (json_int_t)usage.used[MAP_RULE],
+			 "rules_max", (json_int_t)usage.capacity[MAP_RULE], "sets", (json_int_t)usage.sets,
+			 "rows", (json_int_t)usage.rows, "lists", (json_int_t)usage.lists, "writes",
+			 (json_int_t)usage.writes);
+}
+
+json_t *agent_status(struct agent *agent)
+{
+	bool active = agent->phase == PHASE_ACTIVE;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return json_pack("{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:i, s:o, s:o, s:o}",
+			 "version", VERSION, "uptime_s", (json_int_t)(now.tv_sec - agent->started.tv_sec),
+			 "ready", agent->registered, "in_sync", active, "datastore", "kind",
+			 store_kind(agent->store), "where", store_where(agent->store), "connected",
+			 agent->connected, "why", agent->contact, "attach",
+			 agent->dataplane ? dataplane_attach_mode(agent->dataplane) : "", "endpoints",
+			 endpoints_json(agent), "flows", agent->flows, "policy", policy_json(agent),
+			 "problems", problems_json(agent->problems), "drops", drops_json(agent));
+}

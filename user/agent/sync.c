@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From the datastore to the kernel. One task brings the agent up: register the host, wait for the Ready flag,
+ * read the parameters, load programs with empty maps, read the snapshot into them, activate. The same way
+ * again when a parameter changes that programs depend on, or when Ready goes away. Until activation, and
+ * whenever the store is out of reach, what was in force stays in force.
+ */
+#include "agent/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/pool.h"
+#include "model/profile.h"
+#include "store/keys.h"
+#include "util/log.h"
+#include "util/offload.h"
+
+#define RETRY_MS 1000
+
+/* ---- commit ---- */
+
+static void wake_waiters(struct agent *agent)
+{
+	struct sync_waiter *waiter = agent->waiters;
+
+	agent->waiters = NULL;
+	for (struct sync_waiter *next; waiter; waiter = next) {
+		next = waiter->next;
+		wait_wake(&waiter->wait);
+	}
+}
+
+int sync_wait(struct agent *agent, struct err *err)
+{
+	struct sync_waiter waiter = {.next = agent->waiters};
+	int r;
+
+	if (agent->phase == PHASE_ACTIVE)
+		return 0;
+	agent->waiters = &waiter;
+	r = wait_for(&waiter.wait, task_time_left(STORE_TIMEOUT_MS));
+	for (struct sync_waiter **w = &agent->waiters; *w; w = &(*w)->next) {
+		if (*w == &waiter) {
+			*w = waiter.next;
+			break;
+		}
+	}
+	if (!r && agent->phase == PHASE_ACTIVE)
+		return 0;
+	return err_set(
+		err, EAGAIN,
+		"policy cannot be enforced before the datastore has been read (%s); see 'calicoctl status'",
+		*agent->contact ? agent->contact : "reading it now");
+}
+
+static void apply_netfilter(struct agent *agent)
+{
+	struct err err;
+
+	if (!agent->netfilter_dirty || agent->phase != PHASE_ACTIVE)
+		return;
+	if (netfilter_apply(agent->dataplane, agent->masquerade_pools != NULL, &err) < 0) {
+		problem_set(&agent->problems, "netfilter", err.text);
+		return;
+	}
+	agent->netfilter_dirty = false;
+	problem_set(&agent->problems, "netfilter", NULL);
+}
+
+void sync_commit(struct agent *agent)
+{
+	int r;
+
+	if (agent->phase != PHASE_ACTIVE)
+		return;
+	r = policy_commit(agent->engine);
+	if (r < 0)
+		problem_set(&agent->problems, "policy maps", strerror(-r));
+	else
+		problem_set(&agent->problems, "policy maps", NULL);
+}
+
+static void commit_now(evutil_socket_t fd, short events, void *arg)
+{
+	sync_commit(arg);
+	apply_netfilter(arg);
+}
+
+void sync_schedule_commit(struct agent *agent)
+{
+	if (agent->phase == PHASE_ACTIVE)
+		event_active(agent->commit_event, EV_TIMEOUT, 0);
+}
+
+/* ---- one value ---- */
+
+static void apply_endpoint(struct agent *agent, const struct key_parts *parts, const char *key,
+			   const char *value, struct err *err)
+{
+	bool local = !strcmp(parts->host, agent->config->hostname);
+	struct workload_endpoint *model = NULL;
+
+	if (value &&
+	    workload_endpoint_parse(value, local ? agent->felix.interface_prefix : NULL, &model, err) < 0)
+		value = NULL;
+	if (!local) {
+		policy_set_endpoint(agent->engine, key, model, 0);
+		workload_endpoint_free(model);
+	} else if (model) {
+		endpoints_set(agent, key, model, err);
+	} else {
+		endpoints_remove(agent, key);
+	}
+}
+
+static void apply_host_endpoint(struct agent *agent, const char *key, const char *value, struct err *err)
+{
+	struct host_endpoint *model = NULL;
+
+	if (value)
+		host_endpoint_parse(value, &model, err);
+	policy_set_host_endpoint(agent->engine, key, model);
+	host_endpoint_free(model);
+}
+
+static void apply_profile(struct agent *agent, const struct key_parts *parts, const char *value,
+			  struct err *err)
+{
+	struct strings tags = {0};
+	struct labels labels = {0};
+	struct rules *rules = NULL;
+	bool valid;
+
+	switch (parts->kind) {
+	case KEY_IS_PROFILE_RULES:
+		if (value)
+			rules_parse(value, &rules, err);
+		policy_set_rules(agent->engine, parts->name, rules);
+		break;
+	case KEY_IS_PROFILE_TAGS:
+		valid = value && !tags_parse(value, &tags, err);
+		policy_set_tags(agent->engine, parts->name, valid ? &tags : NULL);
+		strings_done(&tags);
+		break;
+	default:
+		valid = value && !labels_parse(value, &labels, err);
+		policy_set_labels(agent->engine, parts->name, valid ? &labels : NULL);
+		labels_done(&labels);
+		break;
+	}
+}
+
+static void apply_tier(struct agent *agent, const struct key_parts *parts, const char *value, struct err *err)
+{
+	struct policy *policy = NULL;
+	double order;
+
+	if (parts->kind == KEY_IS_POLICY) {
+		if (value)
+			policy_parse(value, &policy, err);
+		policy_set_policy(agent->engine, parts->tier, parts->name, policy);
+		return;
+	}
+	policy_set_tier(agent->engine, parts->name, value && !tier_parse(value, &order, err) ? &order : NULL);
+}
+
+static void apply_pool(struct agent *agent, const struct key_parts *parts, const char *value, struct err *err)
+{
+	struct masquerade_pool *entry;
+	struct pool *pool = NULL;
+	struct cidr cidr;
+
+	if (cidr_parse_key(parts->name, &cidr) < 0) {
+		err_set(err, EBADMSG, "the key does not name a CIDR");
+		return;
+	}
+	cidr_mask(&cidr);
+	if (value)
+		pool_parse(parts->name, value, &pool, err);
+	policy_set_pool(agent->engine, &cidr, pool);
+
+	HASH_FIND_STR(agent->masquerade_pools, parts->name, entry);
+	if (entry && !(pool && pool->masquerade)) {
+		HASH_DEL(agent->masquerade_pools, entry);
+		free(entry);
+		agent->netfilter_dirty = true;
+	} else if (!entry && pool && pool->masquerade) {
+		entry = calloc(1, sizeof(*entry));
+		if (entry) {
+			snprintf(entry->name, sizeof(entry->name), "%s", parts->name);
+			HASH_ADD_STR(agent->masquerade_pools, name, entry);
+		}
+		agent->netfilter_dirty = true;
+	}
+	pool_free(pool);
+}
+
+static void report_parameter(void *arg, const char *name, const char *text)
+{
+	struct agent *agent = arg;
+	char object[100];
+
+	snprintf(object, sizeof(object), "parameter %s", name);
+	problem_set(&agent->problems, object, text);
+}
+
+static void restart(struct agent *agent, const char *why);
+
+static void apply_parameter(struct agent *agent, const struct key_parts *parts, const char *value)
+{
+	struct felix felix;
+
+	if (parts->kind == KEY_IS_HOST_CONFIG && strcmp(parts->host, agent->config->hostname))
+		return;
+	felix_set(&agent->felix_values, parts->name, parts->kind == KEY_IS_HOST_CONFIG, value);
+	felix_resolve(agent->felix_values, &felix, report_parameter, agent);
+	log_set_level(agent->config->debug ? LOG_LEVEL_DEBUG : (enum log_level)felix.log_severity);
+	if (felix_needs_reload(&felix, &agent->felix))
+		restart(agent, "a parameter changed");
+}
+
+void sync_apply(struct agent *agent, const char *key, const char *value)
+{
+	struct err err = {""};
+	struct key_parts parts;
+
+	key_parse(key, &parts);
+	switch (parts.kind) {
+	case KEY_OTHER:
+	case KEY_IS_BIRD_IP:
+		return;
+	case KEY_IS_READY:
+		if (!value || strcmp(value, "true"))
+			restart(agent, "/calico/v1/Ready is not 'true'");
+		return;
+	case KEY_IS_CONFIG:
+	case KEY_IS_HOST_CONFIG:
+		apply_parameter(agent, &parts, value);
+		return;
+	case KEY_IS_ENDPOINT:
+		apply_endpoint(agent, &parts, key, value, &err);
+		break;
+	case KEY_IS_HOST_ENDPOINT:
+		apply_host_endpoint(agent, key, value, &err);
+		break;
+	case KEY_IS_PROFILE_RULES:
+	case KEY_IS_PROFILE_TAGS:
+	case KEY_IS_PROFILE_LABELS:
+		apply_profile(agent, &parts, value, &err);
+		break;
+	case KEY_IS_TIER:
+	case KEY_IS_POLICY:
+		apply_tier(agent, &parts, value, &err);
+		break;
+	case KEY_IS_POOL:
+		apply_pool(agent, &parts, value, &err);
+		break;
+	}
+	problem_set(&agent->problems, key, *err.text ? err.text : NULL);
+	sync_schedule_commit(agent);
+}
+
+/* ---- the watch ---- */
+
+static void on_event(void *arg, const char *key, const char *value, uint64_t revision)
+{
+	struct agent *agent = arg;
+
+	if (agent->watch)
+		sync_apply(agent, key, value);
+}
+
+static void on_in_sync(void *arg)
+{
+	struct agent *agent = arg;
+	struct err err;
+	int r;
+
+	if (!agent->watch || agent->phase == PHASE_ACTIVE)
+		return;
+	r = policy_commit(agent->engine);
+	if (r < 0)
+		problem_set(&agent->problems, "policy maps", strerror(-r));
+	if (dataplane_activate(agent->dataplane, &err) < 0) {
+		problem_set(&agent->problems, "programs", err.text);
+		restart(agent, err.text);
+		return;
+	}
+	problem_set(&agent->problems, "programs", NULL);
+	agent->phase = PHASE_ACTIVE;
+	agent->netfilter_dirty = true;
+	apply_netfilter(agent);
+	endpoints_activate(agent);
+	agent->contact[0] = '\0';
+	log_info("agent", "in sync with the datastore; policy is enforced (%s)",
+		 dataplane_attach_mode(agent->dataplane));
+	wake_waiters(agent);
+}
+
+static void on_contact(void *arg, bool connected, const char *why)
+{
+	struct agent *agent = arg;
+
+	agent->connected = connected;
+	snprintf(agent->contact, sizeof(agent->contact), "%s", connected || !why ? "" : why);
+	problem_set(&agent->problems, "datastore", connected ? NULL : agent->contact);
+}
+
+static const struct store_watch_ops watch_ops = {
+	.event = on_event,
+	.in_sync = on_in_sync,
+	.contact = on_contact,
+};
+
+/* ---- bringing up ---- */
+
+static void drop_generation(struct agent *agent)
+{
+	struct masquerade_pool *pool, *next;
+
+	store_watch_stop(agent->watch);
+	agent->watch = NULL;
+	policy_engine_free(agent->engine);
+	agent->engine = NULL;
+	dataplane_close(agent->dataplane);
+	agent->dataplane = NULL;
+	/* The next snapshot brings those that still exist. */
+	endpoints_free(agent);
+	HASH_ITER (hh, agent->masquerade_pools, pool, next) {
+		HASH_DEL(agent->masquerade_pools, pool);
+		free(pool);
+	}
+}
+
+static void engine_problem(void *arg, const char *object, const char *text)
+{
+	struct agent *agent = arg;
+
+	problem_set(&agent->problems, object, text);
+}
+
+struct load {
+	struct dataplane_config config;
+	struct dataplane *dataplane;
+	struct err *err;
+	int result;
+};
+
+static void load_programs(void *arg)
+{
+	struct load *load = arg;
+
+	load->result = dataplane_open(&load->config, &load->dataplane, load->err);
+}
+
+/* The verifier needs a good part of a second; the plugin socket must answer meanwhile. */
+static int load_dataplane(struct agent *agent, struct err *err)
+{
+	struct load load = {
+		.config =
+			{
+				.bpffs = agent->config->bpffs,
+				.interface_prefix = agent->felix.interface_prefix,
+				.attach = agent->options.attach,
+				.settings =
+					{
+						.host_action = agent->felix.host_action,
+						.drop_action = agent->felix.drop_action,
+						.keep_established = agent->felix.keep_established,
+					},
+			},
+		.err = err,
+	};
+	int r;
+
+	agent->loading = true;
+	r = offload(load_programs, &load);
+	agent->loading = false;
+	if (r < 0)
+		return err_set(err, -r, "cannot start a thread to load the BPF programs: %s", strerror(-r));
+	agent->dataplane = load.dataplane;
+	return load.result;
+}
+
+static int load_generation(struct agent *agent, struct err *err)
+{
+	int r = load_dataplane(agent, err);
+
+	if (r < 0)
+		return r;
+	if (agent->stopping)
+		return err_set(err, ECANCELED, "the daemon is ending");
+	r = policy_engine_new(dataplane_sink(agent->dataplane), engine_problem, agent, &agent->engine);
+	if (r < 0)
+		return err_set(err, -r, "cannot create the policy engine: %s", strerror(-r));
+	addresses_feed(agent);
+	agent->phase = PHASE_SNAPSHOT;
+	return store_watch(agent->store, KEY_V1, &watch_ops, agent, &agent->watch, err);
+}
+
+static int wait_ready(struct agent *agent, struct err *err)
+{
+	struct store_node node;
+	int r = store_get(agent->store, KEY_READY, &node, err);
+	bool ready;
+
+	if (r < 0)
+		return r == -ENOENT ? err_set(err, EAGAIN, "waiting for %s to become 'true'", KEY_READY) : r;
+	ready = node.value && !strcmp(node.value, "true");
+	store_node_done(&node);
+	return ready ? 0 : err_set(err, EAGAIN, "waiting for %s to become 'true'", KEY_READY);
+}
+
+static int read_parameters_of(struct agent *agent, const char *directory, bool of_host, struct err *err)
+{
+	struct store_list list;
+	int r = store_list(agent->store, directory, &list, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.count; i++)
+		felix_set(&agent->felix_values, key_last(list.nodes[i].key), of_host, list.nodes[i].value);
+	store_list_done(&list);
+	return 0;
+}
+
+static int read_parameters(struct agent *agent, struct err *err)
+{
+	char key[KEY_MAX];
+	int r;
+
+	felix_values_free(agent->felix_values);
+	agent->felix_values = NULL;
+	r = read_parameters_of(agent, KEY_CONFIG, false, err);
+	if (!r)
+		r = read_parameters_of(agent, key_host_config(key, agent->config->hostname, ""), true, err);
+	if (!r) {
+		felix_resolve(agent->felix_values, &agent->felix, report_parameter, agent);
+		log_set_level(agent->config->debug ? LOG_LEVEL_DEBUG
+						   : (enum log_level)agent->felix.log_severity);
+	}
+	return r;
+}
+
+static int bring_up(struct agent *agent, struct err *err)
+{
+	int r = 0;
+
+	if (!agent->registered) {
+		r = startup_register(agent, err);
+		agent->registered = !r;
+	}
+	if (!r)
+		r = wait_ready(agent, err);
+	if (!r)
+		r = read_parameters(agent, err);
+	if (!r && !agent->stopping)
+		r = load_generation(agent, err);
+	return r;
+}
+
+static void sync_task(void *arg)
+{
+	struct agent *agent = arg;
+	struct err err;
+	int r;
+
+	while (!agent->stopping) {
+		/* The generation that a restart left behind; not from inside its own watch's callback. */
+		drop_generation(agent);
+		r = bring_up(agent, &err);
+		if (!r)
+			break;
+		on_contact(agent, r == -EAGAIN, err.text);
+		snprintf(agent->contact, sizeof(agent->contact), "%s", err.text);
+		problem_set(&agent->problems, "datastore", err.text);
+		task_sleep(RETRY_MS);
+	}
+	if (!agent->stopping) {
+		agent->connected = true;
+		problem_set(&agent->problems, "datastore", NULL);
+	}
+	agent->syncing = false;
+}
+
+static void start_task(evutil_socket_t fd, short events, void *arg)
+{
+	task_start(sync_task, arg);
+}
+
+/* Safe from any callback: the work happens in a task of its own, from the event loop. */
+static void restart(struct agent *agent, const char *why)
+{
+	static const struct timeval soon = {0, 0};
+
+	if (agent->syncing || agent->stopping)
+		return;
+	log_info("agent", "reading the datastore again: %s", why);
+	agent->syncing = true;
+	agent->phase = PHASE_WAITING;
+	event_base_once(task_base(), -1, EV_TIMEOUT, start_task, agent, &soon);
+}
+
+int sync_start(struct agent *agent, struct err *err)
+{
+	agent->commit_event = event_new(task_base(), -1, 0, commit_now, agent);
+	if (!agent->commit_event)
+		return err_set(err, ENOMEM, "cannot create the commit event: out of memory");
+	agent->syncing = true;
+	return task_start(sync_task, agent) < 0
+		       ? err_set(err, ENOMEM, "cannot start the datastore task: out of memory")
+		       : 0;
+}
+
+void sync_stop(struct agent *agent)
+{
+	agent->stopping = true;
+	agent->phase = PHASE_WAITING;
+	while (agent->loading) /* the thread uses our configuration */
+		event_base_loop(task_base(), EVLOOP_ONCE);
+	wake_waiters(agent);
+	drop_generation(agent);
+	if (agent->commit_event)
+		event_free(agent->commit_event);
+	felix_values_free(agent->felix_values);
+}

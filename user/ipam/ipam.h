@@ -1,33 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Calico IPAM v2 on the datastore: blocks of 64 addresses with an affinity to a host, changed by
- * compare-and-swap. Any number of processes and hosts may do this at once.
+ * compare-and-swap. Any number of processes and hosts may do this at once; inside one process operations on
+ * one `struct ipam` queue up, so that only hosts contend.
+ *
+ * A lost compare-and-swap is repeated with jittered pauses, at most IPAM_ATTEMPTS times and IPAM_LIMIT_MS
+ * long; after that -ETIMEDOUT. Store errors are passed on: after -ENOTCONN or -ETIMEDOUT an assignment may
+ * have happened, its attribute lets ipam_collect() find it.
  */
 #ifndef IPAM_IPAM_H
 #define IPAM_IPAM_H
 
 #include "model/block.h"
 #include "store/store.h"
+#include "util/task.h"
 
-struct ipam {
+#define IPAM_ATTEMPTS 100
+#define IPAM_LIMIT_MS 5000
+
+struct ipam { /* members not named at initialisation must be zero */
 	struct store *store;
 	const char *host; /* borrowed */
+	struct task_mutex lock;
 };
 
-/* attributes of an address: "handle_id" null and these members in "secondary"; NULL: empty. New reference. */
+/*
+ * Attribute of an address, marked with who holds it: {"handle_id": null, "secondary": {"node", "type",
+ * "since"}}, strings all. host NULL: secondary is empty. New reference; NULL on memory exhaustion.
+ */
 json_t *ipam_attribute(const char *host, const char *type);
+/* Whether it carries the mark of this host and type; the age in seconds then (may be NULL). */
+bool ipam_attribute_is(const json_t *attribute, const char *host, const char *type, long *ret_age_s);
 
 /*
  * Assigns up to `count` addresses of the family, from one pool or (pool NULL) from all enabled pools.
- * Returns how many, or < 0. None left: -ENOSPC with a text that names pool and remedy.
+ * Returns how many, or < 0. None left: -ENOSPC with a text that names pool and remedy. A `pool` that is not
+ * enabled for IPAM: -ENOENT.
  */
 int ipam_assign_any(struct ipam *ipam, uint8_t family, size_t count, const struct cidr *pool,
 		    json_t *attribute, struct addr *ret, struct err *err);
-/* 0, -EEXIST (in use), -ENOENT (in no enabled pool). */
+/* 0, -EEXIST (in use), -ENOENT (in no enabled pool), -EACCES (another host's block under strict affinity). */
 int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
 /* 0, -ENOENT (was not assigned). */
 int ipam_release(struct ipam *ipam, const struct addr *addr, struct err *err);
-/* 0 and the attribute (new reference, may be JSON null), -ENOENT. */
+/* As ipam_release(), if `may` agrees to the attribute that is stored at that moment; else -EPERM. */
+int ipam_release_if(struct ipam *ipam, const struct addr *addr,
+		    bool (*may)(void *arg, const json_t *attribute), void *arg, struct err *err);
+/* 0 and the attribute as stored, {"handle_id", "secondary"} (new reference); -ENOENT. */
 int ipam_info(struct ipam *ipam, const struct addr *addr, json_t **ret_attribute, struct err *err);
 /* Ends all hosts' affinities to blocks inside the pool: empty blocks go, others lose their affinity. */
 int ipam_release_pool(struct ipam *ipam, const struct cidr *pool, struct err *err);
@@ -36,7 +55,8 @@ int ipam_release_host(struct ipam *ipam, const char *host, struct err *err);
 
 /*
  * Calls back for every address whose attribute names this host and `type`, with its age in seconds (from
- * "since"). Return true to release it. Returns the number released or < 0.
+ * "since"). Return true to release it; one that changed hands meanwhile stays. Returns the number released or
+ * < 0.
  */
 int ipam_collect(struct ipam *ipam, const char *type,
 		 bool (*release)(void *arg, const struct addr *addr, long age_s), void *arg, struct err *err);

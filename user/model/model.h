@@ -18,7 +18,7 @@
 #include "util/err.h"
 
 /* Documents above this are refused unread. */
-#define MODEL_MAX_BYTES (16 * 1024 * 1024)
+#define MODEL_MAX_BYTES (4 * 1024 * 1024)
 #define MODEL_MAX_DEPTH 32
 
 struct strings {

@@ -14,6 +14,8 @@ void selector_free(struct selector *selector);
 bool selector_match(const struct selector *selector, const char *(*lookup)(const void *arg, const char *name),
 		    const void *arg);
 bool selector_match_labels(const struct selector *selector, const struct labels *labels);
+/* Same parsed form, whatever the text. */
+bool selector_equal(const struct selector *a, const struct selector *b);
 /* Canonical text: equal for selectors of equal parsed form; parses to the same selector. malloc'd. */
 char *selector_format(const struct selector *selector);
 

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Fixtures: machines made of network namespaces, each with its own Docker engine, etcd and calico-node."""
+
+import pytest
+
+import lab
+
+
+@pytest.fixture(scope="session")
+def image():
+    """Path of a busybox root file system as tar; machines import it as `busybox`."""
+    with lab.busybox_image() as path:
+        yield path
+
+
+@pytest.fixture
+def network():
+    """An underlay that machines can be put on."""
+    with lab.Network() as made:
+        yield made
+
+
+@pytest.fixture
+def machine(network, image):
+    """One machine with Docker and a calico-node on the embedded store; local scope."""
+    with network.machine("host-a", image=image) as made:
+        made.start_docker()
+        made.start_node()
+        yield made
+
+
+@pytest.fixture
+def cluster_machine(network, image):
+    """One machine with Docker and calico-node on etcd, which is Docker's cluster store too; global scope."""
+    with network.etcd() as etcd, network.machine("host-a", image=image, etcd=etcd) as made:
+        made.start_docker()
+        made.start_node()
+        yield made
+
+
+@pytest.fixture
+def two_machines(network, image):
+    """Two machines on one etcd."""
+    with network.etcd() as etcd, \
+            network.machine("host-a", image=image, etcd=etcd) as first, \
+            network.machine("host-b", image=image, etcd=etcd) as second:
+        for made in (first, second):
+            made.start_docker()
+            made.start_node()
+        yield first, second

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Flow table: keys and values of the maps flow4, flow6, fragment4, fragment6 and half_open, and the argument
+ * of the sweep programs. A flow is stored once for both directions.
+ */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include "abi.h"
+
+/*
+ * Both ends in an order that does not depend on the direction of the packet: end 0 has the smaller address
+ * (compared as numbers as they lie in memory), or the smaller port when the addresses are equal.
+ * Network order. The ports of an ICMP echo are both its identifier; of protocols without ports, 0.
+ */
+struct flow4_key {
+	__be32 address[2];
+	__be16 port[2];
+	__u8 protocol;
+	__u8 padding[3];
+};
+ABI_ASSERT_SIZE(struct flow4_key, 16);
+
+struct flow6_key {
+	__be32 address[2][4];
+	__be16 port[2];
+	__u8 protocol;
+	__u8 padding[3];
+};
+ABI_ASSERT_SIZE(struct flow6_key, 40);
+
+/* Flags that are kept for each end: the flag of end 1 is that of end 0, shifted left by one. */
+enum flow_flags {
+	FLOW_OPENER = 1 << 0,	   /* end 1 opened the flow, else end 0 */
+	FLOW_REPLIED = 1 << 1,	   /* the other end has answered */
+	FLOW_ESTABLISHED = 1 << 2, /* replied, and for TCP also acknowledged by the opener */
+	FLOW_FROM_HOST = 1 << 3,   /* opened by this host: no policy applies */
+	FLOW_NAT_OUT = 1 << 4,	   /* the host masquerades what leaves it */
+	FLOW_FIN = 1 << 5,	   /* end 0 sent FIN; 1 << 6: end 1 */
+	FLOW_RST = 1 << 7,	   /* end 0 sent RST and nothing since; 1 << 8: end 1 */
+};
+
+/* What this host knows about one end of a flow. All but generation are zero for an end elsewhere. */
+struct flow_end {
+	__u32 ifindex;	       /* of the local endpoint: its packets arrive there, and only there */
+	__u32 generation_slot; /* of its address */
+	__u32 generation; /* settings.generation_base + generation[generation_slot] when policy was checked */
+	__u16 endpoint;	  /* slot of the local endpoint */
+	__u8 mac[6];	  /* of the local endpoint */
+};
+ABI_ASSERT_SIZE(struct flow_end, 20);
+
+struct flow {
+	struct flow_end end[2];
+	__u32 flags; /* enum flow_flags */
+	__u32 seen;  /* low half of jiffies when a packet was seen, to a quarter of a second */
+};
+ABI_ASSERT_SIZE(struct flow, 48);
+
+/* Fragments after the first carry no ports: they are found under the first one's addresses and number. */
+struct fragment4_key {
+	__be32 source, destination;
+	__be32 id; /* IPv4: in the upper two bytes of memory, the lower are zero */
+	__u8 protocol;
+	__u8 padding[3];
+};
+ABI_ASSERT_SIZE(struct fragment4_key, 16);
+
+struct fragment6_key {
+	__be32 source[4], destination[4];
+	__be32 id;
+	__u8 protocol;
+	__u8 padding[3];
+};
+ABI_ASSERT_SIZE(struct fragment6_key, 40);
+
+struct fragment {
+	__be16 source_port, destination_port; /* as in the flow's key */
+	__u32 seen;			      /* low half of jiffies */
+};
+
+/*
+ * Context of the sweep programs (SEC("syscall")): run with BPF_PROG_TEST_RUN and this as ctx_in and ctx_out.
+ * sweep_flows deletes what has timed out, from both tables. purge_flows deletes every flow of `address`.
+ */
+struct sweep {
+	__u32 family;	   /* in, purge: 4 or 6 */
+	__be32 address[4]; /* in, purge: IPv4 in element 0 */
+	__u32 pressure;	   /* in, sweep: the table is over 80 % full, use the short timeouts */
+	__u32 live;	   /* out: flows that stay */
+	__u32 deleted;	   /* out */
+};
+
+#endif

@@ -54,7 +54,7 @@ all: $(PROGRAMS) ## build calico-node and calicoctl
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# BPF programs: source -> object -> skeleton, three visible steps.
+# BPF programs: source -> object -> skeleton (struct NAME_bpf), three visible steps.
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)
@@ -63,7 +63,7 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 $(BUILD)/skel/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	@mkdir -p $(@D)
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # User space: everything beneath user/*/ goes into one archive, so a test links just what it uses.
 $(BUILD)/user/%.o: user/%.c

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Loads the objects, shares their maps, runs their programs. */
+#include "progrun.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cmocka.h>
+
+#include "skel/from_endpoint.skel.h"
+#include "skel/sweep.skel.h"
+#include "skel/to_endpoint.skel.h"
+
+#define MAPS_MAX 64
+
+struct shared_map {
+	char name[32];
+	int fd;
+	__u32 key_size, value_size;
+};
+
+struct progrun {
+	struct from_endpoint_bpf *from_endpoint;
+	struct to_endpoint_bpf *to_endpoint;
+	struct sweep_bpf *sweep;
+	int program[PROGRAM_COUNT];
+	struct shared_map maps[MAPS_MAX];
+	unsigned int map_count;
+	int cpus;
+	struct ring_buffer *events;
+	struct packet_event *event_store; /* of the present call of progrun_events() */
+	unsigned int event_count, event_capacity;
+};
+
+static struct shared_map *find_map(struct progrun *progrun, const char *name)
+{
+	for (unsigned int i = 0; i < progrun->map_count; i++)
+		if (strcmp(progrun->maps[i].name, name) == 0)
+			return &progrun->maps[i];
+	return NULL;
+}
+
+/* Objects opened later use the maps that earlier ones made. */
+static int share_maps(struct progrun *progrun, struct bpf_object *object)
+{
+	struct bpf_map *map;
+	bpf_object__for_each_map(map, object)
+	{
+		struct shared_map *shared = find_map(progrun, bpf_map__name(map));
+		if (!shared || bpf_map__is_internal(map))
+			continue;
+		int r = bpf_map__reuse_fd(map, shared->fd);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void collect_maps(struct progrun *progrun, struct bpf_object *object)
+{
+	struct bpf_map *map;
+	bpf_object__for_each_map(map, object)
+	{
+		if (bpf_map__is_internal(map) || find_map(progrun, bpf_map__name(map)) ||
+		    progrun->map_count == MAPS_MAX)
+			continue;
+		struct shared_map *shared = &progrun->maps[progrun->map_count++];
+		snprintf(shared->name, sizeof(shared->name), "%s", bpf_map__name(map));
+		shared->fd = bpf_map__fd(map);
+		shared->key_size = bpf_map__key_size(map);
+		shared->value_size = bpf_map__value_size(map);
+	}
+}
+
+static int load(struct progrun *progrun, struct bpf_object *object)
+{
+	int r = share_maps(progrun, object);
+	if (r == 0)
+		r = bpf_object__load(object);
+	if (r == 0)
+		collect_maps(progrun, object);
+	return r;
+}
+
+static int store_event(void *arg, void *data, size_t size)
+{
+	struct progrun *progrun = arg;
+	if (size >= sizeof(struct packet_event) && progrun->event_count < progrun->event_capacity)
+		memcpy(&progrun->event_store[progrun->event_count], data, sizeof(struct packet_event));
+	progrun->event_count++;
+	return 0;
+}
+
+void progrun_default_settings(struct settings *ret)
+{
+	static const __u8 host_mac[] = {HOST_MAC};
+	*ret = (struct settings){
+		.generation_base = 1000,
+		.mark_approved = 0x01000000,
+		.mark_nat_out = 0x02000000,
+		.mark_mask = 0x03000000,
+		.gateway4 = htonl(0xa9fe0101),
+		.hz = 250,
+		.half_open_limit = 4096,
+		.gateway6 = {htonl(0xfe800000), 0, 0, htonl(1)},
+	};
+	memcpy(ret->host_mac, host_mac, sizeof(host_mac));
+}
+
+static int open_all(struct progrun *progrun, const struct settings *settings)
+{
+	progrun->from_endpoint = from_endpoint_bpf__open();
+	progrun->to_endpoint = to_endpoint_bpf__open();
+	progrun->sweep = sweep_bpf__open();
+	if (!progrun->from_endpoint || !progrun->to_endpoint || !progrun->sweep)
+		return -errno;
+	progrun->from_endpoint->rodata->settings = *settings;
+	progrun->to_endpoint->rodata->settings = *settings;
+	progrun->sweep->rodata->settings = *settings;
+	int r = load(progrun, progrun->from_endpoint->obj);
+	if (r == 0)
+		r = load(progrun, progrun->to_endpoint->obj);
+	if (r == 0)
+		r = load(progrun, progrun->sweep->obj);
+	if (r < 0)
+		return r;
+	progrun->program[FROM_ENDPOINT] = bpf_program__fd(progrun->from_endpoint->progs.from_endpoint);
+	progrun->program[TO_ENDPOINT] = bpf_program__fd(progrun->to_endpoint->progs.to_endpoint);
+	progrun->program[SWEEP_FLOWS] = bpf_program__fd(progrun->sweep->progs.sweep_flows);
+	progrun->program[PURGE_FLOWS] = bpf_program__fd(progrun->sweep->progs.purge_flows);
+	progrun->cpus = libbpf_num_possible_cpus();
+	progrun->events = ring_buffer__new(progrun_map(progrun, "events"), store_event, progrun, NULL);
+	return progrun->cpus > 0 && progrun->events ? 0 : -errno;
+}
+
+struct progrun *progrun_open(const struct settings *settings)
+{
+	struct progrun *progrun = calloc(1, sizeof(*progrun));
+	if (!progrun)
+		return NULL;
+	int r = open_all(progrun, settings);
+	if (r == 0)
+		return progrun;
+	fprintf(stderr, "# the BPF objects cannot be loaded: %s\n", strerror(-r));
+	progrun_close(progrun);
+	return NULL;
+}
+
+void progrun_close(struct progrun *progrun)
+{
+	if (!progrun)
+		return;
+	ring_buffer__free(progrun->events);
+	from_endpoint_bpf__destroy(progrun->from_endpoint);
+	to_endpoint_bpf__destroy(progrun->to_endpoint);
+	sweep_bpf__destroy(progrun->sweep);
+	free(progrun);
+}
+
+static struct shared_map *known_map(struct progrun *progrun, const char *name)
+{
+	struct shared_map *map = find_map(progrun, name);
+	if (!map)
+		fail_msg("no object has a map \"%s\"", name);
+	return map;
+}
+
+int progrun_map(struct progrun *progrun, const char *map)
+{
+	return known_map(progrun, map)->fd;
+}
+
+void progrun_put(struct progrun *progrun, const char *map, const void *key, const void *value)
+{
+	int r = bpf_map_update_elem(progrun_map(progrun, map), key, value, BPF_ANY);
+	if (r < 0)
+		fail_msg("cannot write into map %s: %s", map, strerror(-r));
+}
+
+bool progrun_get(struct progrun *progrun, const char *map, const void *key, void *ret_value)
+{
+	return bpf_map_lookup_elem(progrun_map(progrun, map), key, ret_value) == 0;
+}
+
+void progrun_delete(struct progrun *progrun, const char *map, const void *key)
+{
+	bpf_map_delete_elem(progrun_map(progrun, map), key);
+}
+
+unsigned int progrun_count(struct progrun *progrun, const char *map)
+{
+	__u8 key[64];
+	unsigned int count = 0;
+	int fd = progrun_map(progrun, map);
+	for (int r = bpf_map_get_next_key(fd, NULL, key); r == 0; r = bpf_map_get_next_key(fd, key, key))
+		count++;
+	return count;
+}
+
+void progrun_clear(struct progrun *progrun, const char *map)
+{
+	__u8 key[64];
+	int fd = progrun_map(progrun, map);
+	while (bpf_map_get_next_key(fd, NULL, key) == 0)
+		bpf_map_delete_elem(fd, key);
+}
+
+struct traffic progrun_traffic(struct progrun *progrun, const char *map, const void *key)
+{
+	struct traffic *values = calloc(progrun->cpus, sizeof(*values)), total = {0};
+	assert_non_null(values);
+	if (progrun_get(progrun, map, key, values)) {
+		for (int cpu = 0; cpu < progrun->cpus; cpu++) {
+			total.packets += values[cpu].packets;
+			total.bytes += values[cpu].bytes;
+		}
+	}
+	free(values);
+	return total;
+}
+
+unsigned int progrun_events(struct progrun *progrun, struct packet_event *ret, unsigned int capacity)
+{
+	progrun->event_store = ret;
+	progrun->event_capacity = capacity;
+	progrun->event_count = 0;
+	ring_buffer__consume(progrun->events);
+	return progrun->event_count;
+}
+
+static void read_drops(struct progrun *progrun, __u64 packets[DROP_REASON_COUNT])
+{
+	for (__u32 reason = 0; reason < DROP_REASON_COUNT; reason++)
+		packets[reason] = progrun_traffic(progrun, "drop_totals", &reason).packets;
+}
+
+void progrun_packet(struct progrun *progrun, enum program program, unsigned int ifindex, __u32 mark,
+		    const struct packet *packet, struct run *ret)
+{
+	__u64 before[DROP_REASON_COUNT], after[DROP_REASON_COUNT];
+	struct __sk_buff in = {.ifindex = ifindex, .mark = mark}, out = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->data, .data_size_in = packet->length,
+		    .data_out = ret->packet.data, .data_size_out = sizeof(ret->packet.data), .ctx_in = &in,
+		    .ctx_size_in = sizeof(in), .ctx_out = &out, .ctx_size_out = sizeof(out), .repeat = 1);
+	read_drops(progrun, before);
+	int r = bpf_prog_test_run_opts(progrun->program[program], &options);
+	if (r < 0)
+		fail_msg("the kernel cannot run the program on this packet: %s", strerror(-r));
+	read_drops(progrun, after);
+	ret->action = (int)options.retval;
+	ret->mark = out.mark;
+	ret->packet.length = options.data_size_out;
+	ret->reason = DROP_NONE;
+	ret->drops = 0;
+	for (unsigned int reason = 0; reason < DROP_REASON_COUNT; reason++) {
+		ret->drops += after[reason] - before[reason];
+		if (after[reason] != before[reason])
+			ret->reason = reason;
+	}
+}
+
+void progrun_sweep(struct progrun *progrun, enum program program, struct sweep *sweep)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = sweep, .ctx_size_in = sizeof(*sweep),
+		    .ctx_out = sweep, .ctx_size_out = sizeof(*sweep));
+	int r = bpf_prog_test_run_opts(progrun->program[program], &options);
+	if (r < 0)
+		fail_msg("the kernel cannot run the sweep: %s", strerror(-r));
+	assert_int_equal(options.retval, 0);
+}

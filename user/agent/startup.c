@@ -250,5 +250,7 @@ int startup_register(struct agent *agent, struct err *err)
 		r = write_global(agent, err);
 	if (!r)
 		r = write_host(agent, ip, err);
+	if (!r)
+		r = tunnel_register(agent, err);
 	return r;
 }

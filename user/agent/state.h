@@ -110,6 +110,8 @@ void addresses_free(struct agent *agent);
 
 /* startup.c: registration of this host in the datastore. May wait. */
 int startup_register(struct agent *agent, struct err *err);
+/* tunnel.c: keeps or takes this host's tunnel address. May wait. */
+int tunnel_register(struct agent *agent, struct err *err);
 /* Kernel settings that forwarding needs. */
 void startup_sysctls(struct agent *agent);
 

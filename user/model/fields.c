@@ -29,16 +29,16 @@ int field_out_of_memory(struct err *err)
 	return err_set(err, ENOMEM, "memory is exhausted");
 }
 
-int field_object(const char *text, const char *what, json_t **ret, struct err *err)
+int field_object(const char *text, json_t **ret, struct err *err)
 {
 	char shown[FIELD_SHOW];
 	json_t *json;
 	int r = model_json_parse(text, &json, err);
 
 	if (r < 0)
-		return err_prefix(err, r, "%s", what);
+		return r;
 	if (!json_is_object(json)) {
-		err_set(err, EBADMSG, "%s is not an object but %s", what, field_show(json, shown));
+		err_set(err, EBADMSG, "not an object but %s", field_show(json, shown));
 		json_decref(json);
 		return -EBADMSG;
 	}

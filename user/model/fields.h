@@ -18,8 +18,8 @@ void *field_grow(void *items, size_t count, size_t size);
 
 /* The value as JSON, cut to fit, for an error text. */
 const char *field_show(const json_t *value, char text[FIELD_SHOW]);
-/* The text as a JSON object: new reference. `what`: "the pool". */
-int field_object(const char *text, const char *what, json_t **ret, struct err *err);
+/* The text as a JSON object: new reference. */
+int field_object(const char *text, json_t **ret, struct err *err);
 /* A list of identifiers (profiles, tags). */
 int field_ids(const json_t *value, const char *what, struct strings *ret, struct err *err);
 /* An object of label names and string values. */

@@ -171,14 +171,14 @@ int model_json_parse(const char *text, json_t **ret, struct err *err)
 	json_t *json;
 
 	if (length > MODEL_MAX_BYTES)
-		return err_set(err, EBADMSG, "is larger than %d bytes", MODEL_MAX_BYTES);
+		return err_set(err, EBADMSG, "larger than %d bytes", MODEL_MAX_BYTES);
 	if (json_depth(text) > MODEL_MAX_DEPTH)
-		return err_set(err, EBADMSG, "is nested deeper than %d levels", MODEL_MAX_DEPTH);
+		return err_set(err, EBADMSG, "nested deeper than %d levels", MODEL_MAX_DEPTH);
 	json = json_loadb(text, length, JSON_DECODE_ANY, &error);
 	if (!json && json_error_code(&error) == json_error_out_of_memory)
-		return err_set(err, ENOMEM, "is not read because memory is exhausted");
+		return err_set(err, ENOMEM, "memory is exhausted");
 	if (!json)
-		return err_set(err, EBADMSG, "is not valid JSON (line %d, column %d: %s)", error.line,
+		return err_set(err, EBADMSG, "not valid JSON (line %d, column %d: %s)", error.line,
 			       error.column, error.text);
 	*ret = json;
 	return 0;

@@ -20,6 +20,8 @@
 /* Documents above this are refused unread. */
 #define MODEL_MAX_BYTES (4 * 1024 * 1024)
 #define MODEL_MAX_DEPTH 32
+/* In each direction of one profile or policy. */
+#define MODEL_MAX_RULES 65536
 
 struct strings {
 	char **items;

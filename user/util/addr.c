@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/text.h"
+
 int addr_parse(const char *text, struct addr *ret)
 {
 	struct addr addr = {0};
@@ -21,30 +23,13 @@ int addr_parse(const char *text, struct addr *ret)
 	return 0;
 }
 
-/* A decimal number of at most `max` without sign, blanks or leading zeros; moves *text behind it. */
-static int decimal_parse(const char **text, unsigned int max)
-{
-	const char *c = *text;
-	unsigned int value = 0;
-
-	if (*c < '0' || *c > '9' || (*c == '0' && c[1] >= '0' && c[1] <= '9'))
-		return -EINVAL;
-	for (; *c >= '0' && *c <= '9'; c++) {
-		value = value * 10 + (unsigned int)(*c - '0');
-		if (value > max)
-			return -EINVAL;
-	}
-	*text = c;
-	return (int)value;
-}
-
 /* "10", "10.1", "10.1.2", "10.1.2.3": what is missing on the right is zero. */
 static int addr_parse_padded(const char *text, struct addr *ret)
 {
 	struct addr addr = {.family = 4};
 
 	for (unsigned int i = 0; i < 4; i++) {
-		int octet = decimal_parse(&text, 255);
+		int octet = text_decimal(&text, 255);
 
 		if (octet < 0)
 			return octet;
@@ -77,7 +62,7 @@ static int cidr_parse_with(const char *text, int (*parse_addr)(const char *text,
 	bits = (int)addr_bits(&cidr.addr);
 	if (slash) {
 		text = slash + 1;
-		bits = decimal_parse(&text, (unsigned int)bits);
+		bits = text_decimal(&text, (unsigned int)bits);
 		if (bits < 0 || *text)
 			return -EINVAL;
 	}

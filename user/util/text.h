@@ -7,10 +7,17 @@
 #include <stddef.h>
 
 /*
- * vsnprintf() whose result is always one clean line: control characters become '?', and when the text did not
- * fit no part of a UTF-8 sequence is left at its end (JSON encoders refuse such strings).
+ * vsnprintf() whose result is always one clean line: every byte that is a control character or no part of
+ * valid UTF-8 (cut off by truncation, for one) becomes '?'. Terminals obey the former, JSON encoders refuse
+ * the latter.
  */
 void text_line(char *line, size_t size, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
+
+/*
+ * A decimal number up to `max` (at most 10^8) without sign, blanks or leading zeros, at *text, which is moved
+ * behind it. The number, or -EINVAL.
+ */
+int text_decimal(const char **text, unsigned int max);
 
 #endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Ways to put a program on an interface's hooks: tcx links (Linux 6.6 and later), or filters of a clsact
+ * qdisc. Both are replaced atomically, and each knows its own and touches nothing else.
+ */
+#ifndef DATAPLANE_ATTACH_H
+#define DATAPLANE_ATTACH_H
+
+#include <stdbool.h>
+
+#include <linux/types.h>
+
+#include "util/err.h"
+
+enum hook { HOOK_INGRESS, HOOK_EGRESS, HOOK_COUNT };
+
+struct attach_point {
+	const char *bpffs;
+	int ifindex;
+	const char *name;
+	enum hook hook;
+};
+
+struct attach_ops {
+	const char *name;
+	/* Makes it our only program of this kind there, ahead of everybody else's. */
+	int (*set)(const struct attach_point *point, int prog_fd);
+	/* Id of our program there; 0: none (that an interface or pin is missing means none). Or -errno. */
+	int (*get)(const struct attach_point *point, __u32 *ret_prog_id);
+	/* Absent: 0. The interface may be gone. */
+	int (*remove)(const struct attach_point *point);
+};
+
+extern const struct attach_ops attach_tcx, attach_clsact;
+
+/* The running kernel has tcx links. */
+bool attach_tcx_probe(void);
+/* Deletes pins of links whose interface is gone; with `all`, detaches and deletes the others too. */
+void attach_tcx_prune(const char *bpffs, bool all);
+
+#endif

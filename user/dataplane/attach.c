@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Puts both programs on interfaces, and switches from one generation of programs to the next. */
+#include "dataplane/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/bpffs.h"
+
+static const char *const hook_text[HOOK_COUNT] = {
+	[HOOK_INGRESS] = "ingress",
+	[HOOK_EGRESS] = "egress",
+};
+
+bool interface_is_ours(const char *name, const char *prefix)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* 1 if the hooks have programs of ours other than this generation's, of whatever kind. */
+static int has_earlier(const struct dataplane *dp, struct attach_point *point)
+{
+	__u32 id, other_id;
+
+	for (point->hook = 0; point->hook < HOOK_COUNT; point->hook++) {
+		int rc = dp->attach->get(point, &id);
+
+		if (!rc)
+			rc = dp->other_attach->get(point, &other_id);
+		if (rc)
+			return rc;
+		if (other_id || (id && id != dp->prog_id[point->hook]))
+			return 1;
+	}
+	return 0;
+}
+
+static int attach_hook(const struct dataplane *dp, const struct attach_point *point, struct err *err)
+{
+	__u32 id = 0;
+	int rc;
+
+	rc = dp->attach->set(point, dp->programs.hook[point->hook]);
+	if (!rc)
+		rc = dp->attach->get(point, &id);
+	if (!rc && id != dp->prog_id[point->hook])
+		rc = -ESTALE;
+	/* Only now may the other kind go: meanwhile tcx runs first, and what it decides is final. */
+	if (!rc)
+		rc = dp->other_attach->remove(point);
+	if (rc)
+		return err_set(err, -rc, "cannot attach the %s program to %s by %s: %s",
+			       hook_text[point->hook], point->name, dp->attach->name, strerror(-rc));
+	return 0;
+}
+
+static int attach_interface(const struct dataplane *dp, struct attach_point *point, struct err *err)
+{
+	int rc = 0;
+
+	for (point->hook = 0; !rc && point->hook < HOOK_COUNT; point->hook++)
+		rc = attach_hook(dp, point, err);
+	return rc;
+}
+
+static int pin_objects(const struct dataplane *dp, struct err *err)
+{
+	int rc = maps_pin(dp->programs.maps, dp->bpffs);
+
+	if (!rc)
+		rc = programs_pin(&dp->programs, dp->bpffs);
+	if (rc)
+		return err_set(err, -rc, "cannot pin the maps and programs in %s: %s", dp->bpffs,
+			       strerror(-rc));
+	return 0;
+}
+
+/* As dataplane_prepare_pins(), and puts the pins of this generation onto a bpffs that was mounted anew. */
+static int refresh_pins(struct dataplane *dp, struct err *err)
+{
+	size_t before = dp->bpffs_count;
+	int rc = dataplane_prepare_pins(dp, err);
+
+	if (!rc && dp->active && dp->bpffs_count != before)
+		rc = pin_objects(dp, err);
+	return rc;
+}
+
+int dataplane_attach(struct dataplane *dp, int ifindex, const char *name, struct err *err)
+{
+	struct attach_point point = {.bpffs = dp->bpffs, .ifindex = ifindex, .name = name};
+	int rc = refresh_pins(dp, err);
+
+	if (rc)
+		return rc;
+	rc = dp->active ? 0 : has_earlier(dp, &point);
+	if (rc < 0)
+		return err_set(err, -rc, "cannot read which programs are on %s: %s", name, strerror(-rc));
+	if (rc > 0)
+		return err_set(err, EBUSY,
+			       "the programs of the previous run stay on %s until the new policy is complete",
+			       name);
+	return attach_interface(dp, &point, err);
+}
+
+int dataplane_detach(struct dataplane *dp, int ifindex, const char *name, struct err *err)
+{
+	int rc = detach_interface(dp->bpffs, ifindex, name, err);
+
+	counters_forget(dp, ifindex);
+	return rc;
+}
+
+bool dataplane_is_attached(struct dataplane *dp, int ifindex, const char *name)
+{
+	struct attach_point point = {.bpffs = dp->bpffs, .ifindex = ifindex, .name = name};
+	__u32 id;
+
+	for (point.hook = 0; point.hook < HOOK_COUNT; point.hook++) {
+		if (dp->attach->get(&point, &id) || id != dp->prog_id[point.hook])
+			return false;
+	}
+	return true;
+}
+
+/* One interface that cannot be switched keeps its earlier programs and does not hold up the others. */
+static int switch_interfaces(struct dataplane *dp, struct err *err)
+{
+	struct link_info *links;
+	size_t count;
+	int rc, result = 0;
+
+	rc = link_list(dp->netlink, &links, &count, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < count; i++) {
+		struct attach_point point = {
+			.bpffs = dp->bpffs, .ifindex = links[i].ifindex, .name = links[i].name};
+
+		if (!interface_is_ours(links[i].name, dp->interface_prefix) || !has_earlier(dp, &point))
+			continue;
+		rc = attach_interface(dp, &point, result ? NULL : err);
+		result = result ? result : rc;
+	}
+	free(links);
+	return result;
+}
+
+int dataplane_activate(struct dataplane *dp, struct err *err)
+{
+	int rc = refresh_pins(dp, err);
+
+	if (!rc)
+		rc = switch_interfaces(dp, err);
+	if (!rc)
+		rc = pin_objects(dp, err);
+	if (rc)
+		return rc;
+	attach_tcx_prune(dp->bpffs, false);
+	dp->active = true;
+	return 0;
+}

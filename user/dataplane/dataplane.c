@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The dataplane object: one generation of programs and maps. */
+#include "dataplane/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <sys/random.h>
+
+#include "dataplane/bpffs.h"
+
+/* Default of IptablesMarkMask, of which Felix took the two lowest bits as well. */
+#define DEFAULT_MARK_MASK 0xff000000u
+
+/* The kernel tells its tick through the resolution of its coarse clocks. */
+static __u32 kernel_hz(void)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) || tick.tv_sec || tick.tv_nsec <= 0)
+		return 250;
+	return (__u32)((1000000000L + tick.tv_nsec / 2) / tick.tv_nsec);
+}
+
+static void set_marks(struct settings *settings)
+{
+	__u32 mask = settings->mark_mask, first, second;
+
+	if (!(mask & (mask - 1))) /* fewer than two bits */
+		mask = DEFAULT_MARK_MASK;
+	first = mask & -mask;
+	mask &= ~first;
+	second = mask & -mask;
+	settings->mark_approved = first;
+	settings->mark_nat_out = second;
+	settings->mark_mask = first | second;
+}
+
+static int fill_settings(struct settings *settings, const struct settings *wanted, __u32 flows,
+			 struct err *err)
+{
+	static const __u8 host_mac[] = {HOST_MAC}, gateway4[] = {169, 254, 1, 1};
+	static const __u8 gateway6[16] = {0xfe, 0x80, [15] = 1};
+
+	*settings = *wanted;
+	if (getrandom(&settings->generation_base, sizeof(settings->generation_base), 0) !=
+	    sizeof(settings->generation_base))
+		return err_set(err, errno, "cannot read random bytes: %s", strerror(errno));
+	settings->hz = kernel_hz();
+	set_marks(settings);
+	if (!settings->half_open_limit)
+		settings->half_open_limit = flows / 16;
+	memcpy(settings->host_mac, host_mac, sizeof(host_mac));
+	memcpy(&settings->gateway4, gateway4, sizeof(gateway4));
+	memcpy(settings->gateway6, gateway6, sizeof(gateway6));
+	return 0;
+}
+
+int dataplane_prepare_pins(struct dataplane *dp, struct err *err)
+{
+	int *fds, fd;
+
+	if (dp->bpffs_count && bpffs_is_current(dp->bpffs, dp->bpffs_fds[dp->bpffs_count - 1]))
+		return 0;
+	fds = realloc(dp->bpffs_fds, (dp->bpffs_count + 1) * sizeof(*fds));
+	if (!fds)
+		return err_set(err, ENOMEM, "out of memory while opening %s", dp->bpffs);
+	dp->bpffs_fds = fds;
+	fd = bpffs_prepare(dp->bpffs, err);
+	if (fd < 0)
+		return fd;
+	/* Earlier descriptors stay open: they keep in force what is pinned on a bpffs that nobody sees. */
+	fds[dp->bpffs_count++] = fd;
+	return 0;
+}
+
+static int read_program_ids(struct dataplane *dp, struct err *err)
+{
+	for (int hook = 0; hook < HOOK_COUNT; hook++) {
+		struct bpf_prog_info info = {0};
+		__u32 size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(dp->programs.hook[hook], &info, &size))
+			return err_set(err, errno, "cannot read back the loaded program: %s",
+				       strerror(errno));
+		dp->prog_id[hook] = info.id;
+	}
+	return 0;
+}
+
+static int choose_attach(struct dataplane *dp, enum attach_mode mode, struct err *err)
+{
+	bool tcx = mode != ATTACH_CLSACT && attach_tcx_probe();
+
+	if (mode == ATTACH_TCX && !tcx)
+		return err_set(err, EOPNOTSUPP, "this kernel has no tcx links (Linux 6.6); use clsact");
+	dp->attach = tcx ? &attach_tcx : &attach_clsact;
+	dp->other_attach = tcx ? &attach_clsact : &attach_tcx;
+	return 0;
+}
+
+static int dataplane_init(struct dataplane *dp, const struct dataplane_config *config, struct err *err)
+{
+	struct map_plan plan[MAP_PLANS];
+	int rc;
+
+	dp->bpffs = strdup(config->bpffs);
+	dp->interface_prefix = strdup(config->interface_prefix);
+	if (!dp->bpffs || !dp->interface_prefix)
+		return err_set(err, ENOMEM, "out of memory while opening the dataplane");
+	maps_plan(config, plan);
+	dp->flow_capacity = maps_entries(plan, "flow4");
+	dp->endpoint_capacity = maps_entries(plan, "endpoint");
+	rc = fill_settings(&dp->settings, &config->settings, dp->flow_capacity, err);
+	if (!rc)
+		rc = choose_attach(dp, config->attach, err);
+	if (!rc)
+		rc = netlink_open(&dp->netlink, err);
+	if (!rc)
+		rc = dataplane_prepare_pins(dp, err);
+	if (!rc)
+		rc = programs_load(&dp->programs, plan, dp->bpffs, &dp->settings, err);
+	if (!rc)
+		rc = read_program_ids(dp, err);
+	if (rc)
+		return rc;
+	rc = sink_init(&dp->sink, &dp->programs);
+	if (rc)
+		return err_set(err, -rc, "cannot prepare the policy maps: %s", strerror(-rc));
+	return 0;
+}
+
+int dataplane_open(const struct dataplane_config *config, struct dataplane **ret, struct err *err)
+{
+	struct dataplane *dp = calloc(1, sizeof(*dp));
+	int rc;
+
+	if (!dp)
+		return err_set(err, ENOMEM, "out of memory while opening the dataplane");
+	dp->sink.fence_outer = dp->sink.fence_inner = -1;
+	rc = dataplane_init(dp, config, err);
+	if (rc) {
+		dataplane_close(dp);
+		return rc;
+	}
+	*ret = dp;
+	return 0;
+}
+
+void dataplane_close(struct dataplane *dp)
+{
+	if (!dp)
+		return;
+	netfilter_free(dp->netfilter);
+	sink_done(&dp->sink);
+	programs_unload(&dp->programs);
+	netlink_close(dp->netlink);
+	for (size_t i = 0; i < dp->bpffs_count; i++)
+		close(dp->bpffs_fds[i]);
+	free(dp->bpffs_fds);
+	free(dp->interface_prefix);
+	free(dp->bpffs);
+	free(dp);
+}
+
+const struct policy_sink *dataplane_sink(struct dataplane *dp)
+{
+	return &dp->sink.ops;
+}
+
+__u32 dataplane_endpoint_capacity(const struct dataplane *dp)
+{
+	return dp->endpoint_capacity;
+}
+
+const char *dataplane_attach_mode(const struct dataplane *dp)
+{
+	return dp->attach->name;
+}
+
+/* Takes the interface of the slot's present entry out of `interface`, unless another slot has claimed it. */
+static void unmap_interface(struct dataplane *dp, __u32 slot, const struct endpoint *old)
+{
+	int map = programs_map(&dp->programs, "interface");
+	struct interface entry;
+
+	if (old->ifindex && !bpf_map_lookup_elem(map, &old->ifindex, &entry) && entry.endpoint == slot)
+		bpf_map_delete_elem(map, &old->ifindex);
+}
+
+int dataplane_set_endpoint(struct dataplane *dp, __u32 slot, const struct endpoint *endpoint, struct err *err)
+{
+	static const struct endpoint none;
+	int map = programs_map(&dp->programs, "endpoint");
+	struct interface entry = {.endpoint = slot};
+	struct endpoint old;
+
+	if (slot == 0 || slot >= dp->endpoint_capacity)
+		return err_set(err, EINVAL, "endpoint slot %u is not within 1..%u", slot,
+			       dp->endpoint_capacity - 1);
+	if (!bpf_map_lookup_elem(map, &slot, &old) && (!endpoint || old.ifindex != endpoint->ifindex))
+		unmap_interface(dp, slot, &old);
+	if (bpf_map_update_elem(map, &slot, endpoint ? endpoint : &none, BPF_ANY))
+		return err_set(err, errno, "cannot write endpoint slot %u: %s", slot, strerror(errno));
+	if (endpoint && bpf_map_update_elem(programs_map(&dp->programs, "interface"), &endpoint->ifindex,
+					    &entry, BPF_ANY))
+		return err_set(err, errno, "cannot register the interface %s of endpoint slot %u: %s",
+			       endpoint->name, slot, strerror(errno));
+	return 0;
+}

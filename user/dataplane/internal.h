@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the files of this folder share: the dataplane object and the parts it is made of. */
+#ifndef DATAPLANE_INTERNAL_H
+#define DATAPLANE_INTERNAL_H
+
+#include <bpf/libbpf.h>
+
+#include "dataplane/attach.h"
+#include "dataplane/dataplane.h"
+#include "netlink/netlink.h"
+
+/* ---- maps.c: sizes, sharing and pins of maps ---- */
+
+enum map_kind {
+	PLAIN,
+	SPARSE, /* hash that is mostly empty: entries are allocated when they are made */
+	KEPT,	/* flows and counters: taken over from the pin of the previous generation */
+};
+
+struct map_plan {
+	const char *name;
+	enum map_kind kind;
+	__u32 entries;
+};
+#define MAP_PLANS 24
+
+/* Sizes of all maps, in bytes of kernel memory about 30 MB with the defaults. */
+void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS]);
+__u32 maps_entries(const struct map_plan plan[MAP_PLANS], const char *name);
+/* Before load: sizes; takes over what is pinned and fits. */
+int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLANS], const char *bpffs);
+/* Before load: all maps of `object` become those of `owner`, which is loaded. */
+int maps_share(struct bpf_object *object, const struct bpf_object *owner);
+int maps_pin(const struct bpf_object *object, const char *bpffs);
+
+/* ---- load.c: the three objects ---- */
+
+struct programs {
+	struct from_endpoint_bpf *from;
+	struct to_endpoint_bpf *to;
+	struct sweep_bpf *sweep;
+	struct bpf_object *maps; /* borrowed: the object that made the maps */
+	int hook[HOOK_COUNT];	 /* borrowed descriptors */
+	int sweep_flows, purge_flows;
+};
+
+int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const char *bpffs,
+		  const struct settings *settings, struct err *err);
+void programs_unload(struct programs *programs);
+int programs_pin(const struct programs *programs, const char *bpffs);
+/* 0 when there is no map of that name. */
+int programs_map(const struct programs *programs, const char *name);
+
+/* ---- sink.c ---- */
+
+struct sink {
+	struct policy_sink ops;
+	int map[POLICY_MAP_COUNT];    /* borrowed descriptors */
+	int fence_outer, fence_inner; /* owned; -1: none */
+};
+
+int sink_init(struct sink *sink, const struct programs *programs);
+void sink_done(struct sink *sink);
+
+/* ---- counters.c ---- */
+
+/* Drops of an interface that goes away; its index may be given to another one. */
+void counters_forget(struct dataplane *dp, int ifindex);
+
+/* ---- netfilter.c ---- */
+
+struct netfilter;
+void netfilter_free(struct netfilter *netfilter); /* the rules stay */
+int netfilter_remove(const char *interface_prefix, struct err *err);
+
+/* ---- dataplane.c ---- */
+
+struct dataplane {
+	char *bpffs, *interface_prefix;
+	int *bpffs_fds; /* see bpffs_prepare(); more than one when somebody unmounted it lazily */
+	size_t bpffs_count;
+	struct settings settings;
+	struct programs programs;
+	__u32 prog_id[HOOK_COUNT];
+	const struct attach_ops *attach, *other_attach;
+	bool active;
+	struct netlink *netlink;
+	struct sink sink;
+	struct netfilter *netfilter;
+	__u32 endpoint_capacity, flow_capacity;
+	bool pressure; /* the last sweep found the flow table nearly full */
+};
+
+/* Makes sure that pins can be made, after somebody unmounted the bpffs too. */
+int dataplane_prepare_pins(struct dataplane *dp, struct err *err);
+
+/* ---- attach.c, teardown.c ---- */
+
+bool interface_is_ours(const char *name, const char *prefix);
+/* Removes our programs of every kind from both hooks; the interface may be gone. */
+int detach_interface(const char *bpffs, int ifindex, const char *name, struct err *err);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Opens the objects, sets their settings, lets them share one set of maps and loads them. */
+#include "dataplane/internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <sys/utsname.h>
+
+#include "dataplane/bpffs.h"
+#include "skel/from_endpoint.skel.h"
+#include "skel/sweep.skel.h"
+#include "skel/to_endpoint.skel.h"
+#include "util/log.h"
+
+/* Last complaint of libbpf or the verifier; libbpf hands it to a callback without argument. */
+static char complaint[256];
+
+/* The verifier says why in the last line before its statistics. */
+static void keep_verifier_reason(const char *log)
+{
+	const char *end = strstr(log, "\nprocessed "), *line;
+
+	if (!end)
+		end = log + strlen(log);
+	line = end;
+	while (line > log && line[-1] != '\n')
+		line--;
+	snprintf(complaint, sizeof(complaint), "%.*s", (int)(end - line), line);
+}
+
+static int on_libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char *text, *log;
+
+	if (vasprintf(&text, format, args) < 0)
+		return 0;
+	log = strstr(text, "-- BEGIN PROG LOAD LOG --");
+	if (log) {
+		keep_verifier_reason(log);
+	} else {
+		text[strcspn(text, "\n")] = '\0';
+		if (level == LIBBPF_WARN && !complaint[0])
+			snprintf(complaint, sizeof(complaint), "%s", text);
+		log_debug("libbpf", "%s", text);
+	}
+	free(text);
+	return 0;
+}
+
+static int load_failed(const char *object, int rc, struct err *err)
+{
+	struct utsname kernel = {0};
+
+	uname(&kernel);
+	return err_set(err, -rc, "kernel %s does not load the program %s (%s): %s", kernel.release, object,
+		       strerror(-rc), complaint[0] ? complaint : "no reason given");
+}
+
+static int load_object(struct bpf_object_skeleton *skeleton, struct programs *programs, struct err *err)
+{
+	struct bpf_object *object = *skeleton->obj;
+	int rc = 0;
+
+	complaint[0] = '\0';
+	if (programs->maps)
+		rc = maps_share(object, programs->maps);
+	if (!rc)
+		rc = bpf_object__load_skeleton(skeleton);
+	if (rc)
+		return load_failed(skeleton->name, rc, err);
+	if (!programs->maps)
+		programs->maps = object;
+	return 0;
+}
+
+static int open_objects(struct programs *programs, const struct settings *settings, struct err *err)
+{
+	programs->from = from_endpoint_bpf__open();
+	programs->to = programs->from ? to_endpoint_bpf__open() : NULL;
+	programs->sweep = programs->to ? sweep_bpf__open() : NULL;
+	if (!programs->sweep)
+		return err_set(err, errno, "cannot open the BPF programs: %s", strerror(errno));
+	programs->from->rodata->settings = *settings;
+	programs->to->rodata->settings = *settings;
+	programs->sweep->rodata->settings = *settings;
+	return 0;
+}
+
+int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const char *bpffs,
+		  const struct settings *settings, struct err *err)
+{
+	int rc;
+
+	libbpf_set_print(on_libbpf_message);
+	rc = open_objects(programs, settings, err);
+	if (rc)
+		goto fail;
+	rc = maps_configure(programs->from->obj, plan, bpffs);
+	if (rc) {
+		err_set(err, -rc, "cannot configure the BPF maps: %s", strerror(-rc));
+		goto fail;
+	}
+	rc = load_object(programs->from->skeleton, programs, err);
+	if (!rc)
+		rc = load_object(programs->to->skeleton, programs, err);
+	if (!rc)
+		rc = load_object(programs->sweep->skeleton, programs, err);
+	if (rc)
+		goto fail;
+	programs->hook[HOOK_INGRESS] = bpf_program__fd(programs->from->progs.from_endpoint);
+	programs->hook[HOOK_EGRESS] = bpf_program__fd(programs->to->progs.to_endpoint);
+	programs->sweep_flows = bpf_program__fd(programs->sweep->progs.sweep_flows);
+	programs->purge_flows = bpf_program__fd(programs->sweep->progs.purge_flows);
+	return 0;
+fail:
+	programs_unload(programs);
+	return rc;
+}
+
+void programs_unload(struct programs *programs)
+{
+	sweep_bpf__destroy(programs->sweep);
+	to_endpoint_bpf__destroy(programs->to);
+	from_endpoint_bpf__destroy(programs->from);
+	memset(programs, 0, sizeof(*programs));
+}
+
+int programs_pin(const struct programs *programs, const char *bpffs)
+{
+	const struct bpf_object *const objects[] = {programs->from->obj, programs->to->obj,
+						    programs->sweep->obj};
+
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+		struct bpf_program *program;
+
+		bpf_object__for_each_program(program, objects[i])
+		{
+			char path[PIN_PATH];
+			int rc = pin_path(path, bpffs, "programs/", bpf_program__name(program));
+
+			if (!rc)
+				rc = pin_replace(bpf_program__fd(program), path);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+int programs_map(const struct programs *programs, const char *name)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(programs->maps, name);
+
+	return map ? bpf_map__fd(map) : -ENOENT;
+}

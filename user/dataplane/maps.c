@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Sizes of the maps, sharing them between objects, taking over flows and counters, pins. */
+#include "dataplane/internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "dataplane/bpffs.h"
+#include "reasons.h"
+
+#define DEFAULT_FLOWS	  65536
+#define DEFAULT_ENDPOINTS 4096
+#define DEFAULT_ADDRESSES 131072
+#define DEFAULT_RULES	  65536
+#define MAX_ENDPOINTS	  65535 /* struct address and struct flow_end hold the slot in 16 bits */
+#define MAX_ENTRIES	  (1U << 24)
+
+static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
+{
+	__u32 n = wanted ? wanted : standard;
+
+	if (n > most)
+		return most;
+	return n < 16 ? 16 : n;
+}
+
+/*
+ * Kernel memory with the defaults, two CPUs. A slot of a hash's table takes 16 bytes from the start, for each
+ * of the capacity rounded up to a power of two; its entries 48 bytes more than key and value, from the start
+ * unless the hash is sparse.
+ *
+ *	identity	 262144 x 8		 2.0 MB
+ *	address4	 131072 slots		 2.0 MB	 + 72 B per address
+ *	address6	  65536 slots		 1.0 MB	 + 80 B per address
+ *	prefix4, prefix6			 0	 + about 100 B per prefix
+ *	portset		    256 x 8192		 2.0 MB
+ *	rule		  65536 x 48		 3.0 MB
+ *	rule_info	  16384 slots		 0.3 MB	 + 160 B per rule
+ *	log_prefix	   4096 slots		 0.1 MB
+ *	step		  65536 x 16		 1.0 MB
+ *	list		  16384 x 40		 0.6 MB
+ *	endpoint, endpoint_policy, interface,
+ *	half_open	   4096 x (48+8+8), 16	 0.3 MB
+ *	generation	 196864 x 8		 1.5 MB
+ *	flow4		  65536 x (16 + 112)	 8.0 MB
+ *	flow6		  32768 x (16 + 136)	 4.8 MB
+ *	fragment4, 6	   4096 x (16 + ~86)	 0.8 MB
+ *	rule_hits	  16385 x 16 per CPU	 0.5 MB
+ *	drops		   8192 x (16+64+16/CPU) 0.9 MB
+ *	events					 1.0 MB
+ *						30 MB
+ */
+void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS])
+{
+	const __u32 flows = capacity(config->flow_capacity, DEFAULT_FLOWS, MAX_ENTRIES);
+	const __u32 endpoints = capacity(config->endpoint_capacity, DEFAULT_ENDPOINTS, MAX_ENDPOINTS);
+	const __u32 addresses = capacity(config->address_capacity, DEFAULT_ADDRESSES, MAX_ENTRIES);
+	const __u32 rules = capacity(config->rule_capacity, DEFAULT_RULES, MAX_ENTRIES);
+	const struct map_plan all[MAP_PLANS] = {
+		{"identity", PLAIN, 2 * addresses},
+		{"address4", SPARSE, addresses},
+		{"address6", SPARSE, addresses / 2},
+		{"prefix4", SPARSE, 16384},
+		{"prefix6", SPARSE, 16384},
+		{"portset", PLAIN, 256},
+		{"rule", PLAIN, rules},
+		/* One rule of the datastore becomes up to one entry of `rule` for each class and family. */
+		{"rule_info", SPARSE, rules / 4},
+		{"rule_hits", PLAIN, rules / 4 + 1},
+		{"log_prefix", SPARSE, 4096},
+		{"step", PLAIN, rules},
+		{"list", PLAIN, rules / 4},
+		{"endpoint_policy", PLAIN, endpoints},
+		{"endpoint", PLAIN, endpoints},
+		{"half_open", PLAIN, endpoints},
+		{"interface", SPARSE, endpoints},
+		{"generation", PLAIN, GENERATION_FIRST + addresses + addresses / 2},
+		/* Preallocated: the packet path must not depend on the allocator. */
+		{"flow4", KEPT, flows},
+		{"flow6", KEPT, flows / 2},
+		{"fragment4", KEPT, 4096},
+		{"fragment6", KEPT, 4096},
+		{"drops", KEPT, 8192},
+		{"drop_totals", KEPT, DROP_REASON_COUNT},
+		{"events", KEPT, 1 << 20},
+	};
+
+	memcpy(plan, all, sizeof(all));
+}
+
+__u32 maps_entries(const struct map_plan plan[MAP_PLANS], const char *name)
+{
+	for (size_t i = 0; i < MAP_PLANS; i++) {
+		if (!strcmp(plan[i].name, name))
+			return plan[i].entries;
+	}
+	return 0;
+}
+
+/* The pin of an earlier generation, if its layout is that of `map`; else -1. */
+static int open_fitting_pin(const struct bpf_map *map, const char *bpffs)
+{
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info);
+	char path[PIN_PATH];
+	int fd;
+
+	if (pin_path(path, bpffs, "", bpf_map__name(map)))
+		return -1;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -1;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
+	    info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
+	    info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLANS], const char *bpffs)
+{
+	for (size_t i = 0; i < MAP_PLANS; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, plan[i].name);
+		int rc, fd;
+
+		if (!map)
+			return -ENOENT;
+		rc = bpf_map__set_max_entries(map, plan[i].entries);
+		if (!rc && plan[i].kind == SPARSE)
+			rc = bpf_map__set_map_flags(map, bpf_map__map_flags(map) | BPF_F_NO_PREALLOC);
+		if (rc)
+			return rc;
+		fd = plan[i].kind == KEPT ? open_fitting_pin(map, bpffs) : -1;
+		if (fd < 0)
+			continue;
+		rc = bpf_map__reuse_fd(map, fd);
+		close(fd);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int maps_share(struct bpf_object *object, const struct bpf_object *owner)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		const struct bpf_map *source;
+		int rc;
+
+		if (bpf_map__is_internal(map))
+			continue;
+		source = bpf_object__find_map_by_name(owner, bpf_map__name(map));
+		rc = source ? bpf_map__reuse_fd(map, bpf_map__fd(source)) : -ENOENT;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int maps_pin(const struct bpf_object *object, const char *bpffs)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		char path[PIN_PATH];
+		int rc;
+
+		if (bpf_map__is_internal(map))
+			continue;
+		rc = pin_path(path, bpffs, "", bpf_map__name(map));
+		if (!rc)
+			rc = pin_replace(bpf_map__fd(map), path);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The policy engine's sink: maps of this generation, and the fence after which freed entries may be reused.
+ */
+#include "dataplane/internal.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+static const char *const map_name[POLICY_MAP_COUNT] = {
+	[MAP_IDENTITY] = "identity",
+	[MAP_ADDRESS4] = "address4",
+	[MAP_ADDRESS6] = "address6",
+	[MAP_PREFIX4] = "prefix4",
+	[MAP_PREFIX6] = "prefix6",
+	[MAP_PORTSET] = "portset",
+	[MAP_RULE] = "rule",
+	[MAP_RULE_INFO] = "rule_info",
+	[MAP_LOG_PREFIX] = "log_prefix",
+	[MAP_STEP] = "step",
+	[MAP_LIST] = "list",
+	[MAP_ENDPOINT_POLICY] = "endpoint_policy",
+	[MAP_GENERATION] = "generation",
+};
+
+static int sink_write(void *arg, enum policy_map map, const void *key, const void *value)
+{
+	struct sink *sink = arg;
+
+	if (!bpf_map_update_elem(sink->map[map], key, value, BPF_ANY))
+		return 0;
+	/* Tries say -ENOSPC where hashes say -E2BIG. */
+	return errno == ENOSPC ? -E2BIG : -errno;
+}
+
+static int sink_erase(void *arg, enum policy_map map, const void *key)
+{
+	struct sink *sink = arg;
+
+	return bpf_map_delete_elem(sink->map[map], key) && errno != ENOENT ? -errno : 0;
+}
+
+/*
+ * Programs run inside an RCU read section, and after an update of a map of maps the kernel waits for all of
+ * them before it returns to user space: map_update_elem() -> maybe_wait_bpf_programs() -> synchronize_rcu(),
+ * since Linux 4.15 (commit 1ae80cf31938, "bpf: wait for running BPF programs when updating map-in-map").
+ */
+static int sink_fence(void *arg)
+{
+	struct sink *sink = arg;
+	__u32 key = 0, value = (__u32)sink->fence_inner;
+
+	return bpf_map_update_elem(sink->fence_outer, &key, &value, BPF_ANY) ? -errno : 0;
+}
+
+static int make_fence(struct sink *sink)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+
+	sink->fence_inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fence", 4, 4, 1, NULL);
+	if (sink->fence_inner < 0)
+		return -errno;
+	opts.inner_map_fd = (__u32)sink->fence_inner;
+	sink->fence_outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "fence", 4, 4, 1, &opts);
+	return sink->fence_outer < 0 ? -errno : 0;
+}
+
+int sink_init(struct sink *sink, const struct programs *programs)
+{
+	sink->ops.arg = sink;
+	sink->ops.write = sink_write;
+	sink->ops.erase = sink_erase;
+	sink->ops.fence = sink_fence;
+	for (int i = 0; i < POLICY_MAP_COUNT; i++) {
+		const struct bpf_map *map = bpf_object__find_map_by_name(programs->maps, map_name[i]);
+
+		if (!map)
+			return -ENOENT;
+		sink->map[i] = bpf_map__fd(map);
+		sink->ops.capacity[i] = bpf_map__max_entries(map);
+	}
+	return make_fence(sink);
+}
+
+void sink_done(struct sink *sink)
+{
+	if (sink->fence_outer >= 0)
+		close(sink->fence_outer);
+	if (sink->fence_inner >= 0)
+		close(sink->fence_inner);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Takes everything of ours out of the kernel, with what is pinned and named as the only guide. */
+#include "dataplane/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "dataplane/bpffs.h"
+
+int detach_interface(const char *bpffs, int ifindex, const char *name, struct err *err)
+{
+	static const struct attach_ops *const kinds[] = {&attach_tcx, &attach_clsact};
+	struct attach_point point = {.bpffs = bpffs, .ifindex = ifindex, .name = name};
+	int result = 0;
+
+	for (point.hook = 0; point.hook < HOOK_COUNT; point.hook++) {
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+			int rc = kinds[i]->remove(&point);
+
+			if (rc && !result)
+				result = err_set(err, -rc, "cannot remove the %s program from %s: %s",
+						 kinds[i]->name, name, strerror(-rc));
+		}
+	}
+	return result;
+}
+
+static int detach_all(const char *bpffs, const char *interface_prefix, struct err *err)
+{
+	struct netlink *netlink = NULL;
+	struct link_info *links = NULL;
+	size_t count = 0;
+	int rc, result;
+
+	result = netlink_open(&netlink, err);
+	if (!result)
+		result = link_list(netlink, &links, &count, err);
+	for (size_t i = 0; i < count; i++) {
+		if (!interface_is_ours(links[i].name, interface_prefix))
+			continue;
+		rc = detach_interface(bpffs, links[i].ifindex, links[i].name, result ? NULL : err);
+		result = result ? result : rc;
+	}
+	free(links);
+	netlink_close(netlink);
+	/* Links on interfaces that no longer match the prefix. */
+	attach_tcx_prune(bpffs, true);
+	return result;
+}
+
+/* Deletes the files of one directory, then the directory. */
+static int remove_folder(const char *path)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(dir))) {
+		if (entry->d_type != DT_DIR)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	closedir(dir);
+	return rmdir(path) ? -errno : 0;
+}
+
+static int remove_pins(const char *bpffs)
+{
+	static const char *const folders[] = {"links", "programs", ""};
+	char path[PIN_PATH];
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		int rc = pin_path(path, bpffs, folders[i], "");
+
+		if (!rc)
+			rc = remove_folder(path);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* The directory; and the bpffs, when it was mounted for us alone. */
+static int remove_directory(const char *bpffs)
+{
+	struct stat own, parent;
+	char above[PIN_PATH];
+
+	if (snprintf(above, sizeof(above), "%s/..", bpffs) >= (int)sizeof(above))
+		return -ENAMETOOLONG;
+	if (stat(bpffs, &own) || stat(above, &parent))
+		return errno == ENOENT ? 0 : -errno;
+	if (own.st_dev != parent.st_dev && umount2(bpffs, UMOUNT_NOFOLLOW))
+		return -errno;
+	return rmdir(bpffs) && errno != ENOENT ? -errno : 0;
+}
+
+int dataplane_teardown(const char *bpffs, const char *interface_prefix, struct err *err)
+{
+	int result = detach_all(bpffs, interface_prefix, err);
+	int rc = netfilter_remove(interface_prefix, result ? NULL : err);
+
+	result = result ? result : rc;
+	rc = remove_pins(bpffs);
+	if (!rc)
+		rc = remove_directory(bpffs);
+	if (rc && !result)
+		result = err_set(err, -rc, "cannot remove the pins in %s: %s", bpffs, strerror(-rc));
+	return result;
+}

@@ -21,7 +21,7 @@ struct workload_endpoint {
 	struct endpoint_nat *nat;
 	size_t nat_count;
 	struct addr gateway4, gateway6; /* family 0: none */
-	json_t *raw;			/* the document as read; unknown members survive a rewrite */
+	json_t *raw;			/* the document as read, for workload_endpoint_format() */
 };
 
 /*
@@ -33,8 +33,12 @@ int workload_endpoint_parse(const char *text, const char *local_prefix, struct w
 void workload_endpoint_free(struct workload_endpoint *endpoint);
 /* A new endpoint as the Docker plugin writes it. */
 struct workload_endpoint *workload_endpoint_new(const char *name, const uint8_t mac[6]);
+/* IPv4 stays before IPv6. 0 or -ENOMEM. */
 int workload_endpoint_add_net(struct workload_endpoint *endpoint, const struct addr *addr);
-/* Known members replace those in raw; all others stay. malloc'd. */
+/*
+ * What this struct has replaces its members in raw; all others stay, NAT among them. Addresses are written as
+ * /32 and /128. malloc'd.
+ */
 char *workload_endpoint_format(const struct workload_endpoint *endpoint);
 
 struct host_endpoint {

@@ -130,6 +130,45 @@ int field_labels(const json_t *value, const char *what, struct labels *ret, stru
 	return 0;
 }
 
+int field_profiles(const json_t *endpoint, struct strings *ret, struct err *err)
+{
+	const json_t *list = json_object_get(endpoint, "profile_ids");
+	const json_t *single = json_object_get(endpoint, "profile_id");
+	char shown[FIELD_SHOW];
+
+	if (list)
+		return field_ids(list, "profile_ids", ret, err);
+	if (!single)
+		return 0;
+	if (!json_is_string(single) || !model_id_valid(json_string_value(single)))
+		return err_set(err, EBADMSG,
+			       "profile_id: %s is not a name of letters, digits, '_', '.' and '-'",
+			       field_show(single, shown));
+	return strings_add(ret, json_string_value(single)) < 0 ? field_out_of_memory(err) : 0;
+}
+
+int field_endpoint_labels(const json_t *endpoint, struct labels *ret, struct err *err)
+{
+	const json_t *labels = json_object_get(endpoint, "labels");
+
+	return labels ? field_labels(labels, "labels", ret, err) : 0;
+}
+
+int field_interface(const json_t *endpoint, char ret[16], struct err *err)
+{
+	const json_t *name = json_object_get(endpoint, "name");
+	char shown[FIELD_SHOW];
+
+	if (!name)
+		return 0;
+	if (!json_is_string(name) || !model_interface_valid(json_string_value(name)))
+		return err_set(err, EBADMSG,
+			       "name: %s is not an interface name of 1 to 15 letters, digits, '_' and '-'",
+			       field_show(name, shown));
+	strcpy(ret, json_string_value(name));
+	return 0;
+}
+
 int field_order(const json_t *value, double *ret, struct err *err)
 {
 	char shown[FIELD_SHOW];

@@ -24,6 +24,11 @@ int field_object(const char *text, json_t **ret, struct err *err);
 int field_ids(const json_t *value, const char *what, struct strings *ret, struct err *err);
 /* An object of label names and string values. */
 int field_labels(const json_t *value, const char *what, struct labels *ret, struct err *err);
+/* Members "profile_ids" (or the older "profile_id") and "labels" of an endpoint. */
+int field_profiles(const json_t *endpoint, struct strings *ret, struct err *err);
+int field_endpoint_labels(const json_t *endpoint, struct labels *ret, struct err *err);
+/* Member "name" of an endpoint, when it is there. */
+int field_interface(const json_t *endpoint, char ret[16], struct err *err);
 /* A number; absent (NULL) or "default": +infinity. */
 int field_order(const json_t *value, double *ret, struct err *err);
 /* A bool; absent: the default. */

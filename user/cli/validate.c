@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Checks of values given on the command line. */
+#include "cli/validate.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/model.h"
+
+/* Plain decimal digits up to `limit`; advances past them. */
+static bool digits_parse(const char **text, uint64_t limit, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (!isdigit((unsigned char)**text))
+		return false;
+	for (; isdigit((unsigned char)**text); (*text)++) {
+		value = value * 10 + (uint64_t)(**text - '0');
+		if (value > limit)
+			return false;
+	}
+	*ret = value;
+	return true;
+}
+
+bool as_number_parse(const char *text, uint32_t *ret)
+{
+	bool dotted = strchr(text, '.') != NULL;
+	uint64_t high = 0, low;
+
+	if (dotted) {
+		if (!digits_parse(&text, 65535, &high) || *text++ != '.')
+			return false;
+	}
+	if (!digits_parse(&text, dotted ? 65535 : UINT32_MAX, &low) || *text)
+		return false;
+	*ret = (uint32_t)(high << 16 | low);
+	return true;
+}
+
+bool integer_parse(const char *text, long *ret)
+{
+	char *end;
+
+	*ret = strtol(text, &end, 10);
+	return end != text && !*end;
+}
+
+bool check_profile_name(struct out *out, const char *name)
+{
+	if (model_id_valid(name))
+		return true;
+	out_para(out, "Profile names must be < 40 character long and can only contain numbers, letters, "
+		      "dots, dashes and underscores.");
+	return false;
+}
+
+bool check_ip(struct out *out, const char *text, struct addr *ret)
+{
+	if (addr_parse(text, ret) == 0)
+		return true;
+	out_say(out, "Invalid IP address specified.");
+	return false;
+}
+
+bool check_as(struct out *out, const char *text, uint32_t *ret)
+{
+	if (as_number_parse(text, ret))
+		return true;
+	out_say(out, "Invalid AS Number specified.");
+	return false;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The configured IP pools. */
+#include "cli/pools.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "store/keys.h"
+
+bool pools_load(struct ctl *ctl, uint8_t family, struct pools *ret)
+{
+	struct store_list list;
+
+	*ret = (struct pools){0};
+	if (!ctl_list(ctl, key_pools(family), &list))
+		return false;
+	ret->items = arena_check(calloc(list.count + 1, sizeof(*ret->items)));
+	for (size_t i = 0; i < list.count; i++) {
+		const struct store_node *node = &list.nodes[i];
+
+		if (node->value &&
+		    pool_parse(key_last(node->key), node->value, &ret->items[ret->count], NULL) == 0)
+			ret->count++;
+	}
+	store_list_done(&list);
+	return true;
+}
+
+void pools_done(struct pools *pools)
+{
+	for (size_t i = 0; i < pools->count; i++)
+		pool_free(pools->items[i]);
+	free(pools->items);
+	*pools = (struct pools){0};
+}
+
+/* Tells the agents to make the tunnel device; nothing ever takes it back. */
+static bool enable_ipip(struct ctl *ctl)
+{
+	char key[KEY_MAX];
+	const char *enabled;
+
+	if (!ctl_read(ctl, key_config(key, "IpInIpEnabled"), &enabled))
+		return false;
+	return (enabled && !strcmp(enabled, "true")) || ctl_write(ctl, key, "true");
+}
+
+int pools_write(struct ctl *ctl, const struct cidr *pools, size_t count, const struct pool_options *options)
+{
+	char key[KEY_MAX];
+
+	if (options->ipip && !enable_ipip(ctl))
+		return STATUS_FAILED;
+	for (size_t i = 0; i < count; i++) {
+		struct pool *pool = arena_check(pool_new(&pools[i]));
+
+		if (options->ipip)
+			pool->ipip = arena_check(strdup("tunl0"));
+		pool->masquerade = options->masquerade;
+
+		const char *text = ctl_keep(ctl, pool_format(pool));
+
+		pool_free(pool);
+		if (!ctl_write(ctl, key_pool(key, &pools[i]), text))
+			return STATUS_FAILED;
+	}
+	return STATUS_DONE;
+}

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "cli/cmd_pool_range.h"
-#include "cli/pools.h"
+#include "cli/pool_list.h"
 #include "ipam/ipam.h"
 #include "store/keys.h"
 
@@ -49,10 +49,10 @@ static bool clashes(const struct cidr *a, const struct cidr *b)
 static bool overlap_ok(struct ctl *ctl, const struct cidr *cidrs, size_t count, const struct cidr *cidr)
 {
 	char text[CIDR_TEXT], other[CIDR_TEXT];
-	struct pools existing;
+	struct pool_list existing;
 	bool ok = true;
 
-	if (!pools_load(ctl, cidr->addr.family, &existing))
+	if (!pool_list_load(ctl, cidr->addr.family, &existing))
 		return false;
 	cidr_format(cidr, text);
 	for (size_t i = 0; i < existing.count && ok; i++) {
@@ -67,7 +67,7 @@ static bool overlap_ok(struct ctl *ctl, const struct cidr *cidrs, size_t count, 
 			out_say(&ctl->out, "Cannot add IP pool %s - pool overlaps with another new pool %s",
 				text, cidr_format(&cidrs[i], other));
 	}
-	pools_done(&existing);
+	pool_list_done(&existing);
 	return ok;
 }
 
@@ -93,7 +93,7 @@ static int pool_add(struct ctl *ctl, const struct args *args)
 	for (size_t i = 0; i < count; i++)
 		if (!overlap_ok(ctl, cidrs, count, &cidrs[i]))
 			return STATUS_FAILED;
-	return pools_write(ctl, cidrs, count, &options);
+	return pool_list_write(ctl, cidrs, count, &options);
 }
 
 /* Pool of exactly this CIDR. */
@@ -185,11 +185,11 @@ static const char *options_text(const struct pool *pool)
 
 static int show_family(struct ctl *ctl, uint8_t family)
 {
-	struct pools pools;
+	struct pool_list pools;
 	struct table table;
 	char text[CIDR_TEXT];
 
-	if (!pools_load(ctl, family, &pools))
+	if (!pool_list_load(ctl, family, &pools))
 		return STATUS_FAILED;
 	table_init(&table, family == 6 ? columns6 : columns4, 2);
 	for (size_t i = 0; i < pools.count; i++)
@@ -198,7 +198,7 @@ static int show_family(struct ctl *ctl, uint8_t family)
 	table_sort(&table);
 	out_table(&ctl->out, family == 6 ? "ipv6" : "ipv4", &table);
 	table_done(&table);
-	pools_done(&pools);
+	pool_list_done(&pools);
 	return STATUS_DONE;
 }
 

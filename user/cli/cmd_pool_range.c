@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "cli/pools.h"
+#include "cli/pool_list.h"
 
 typedef unsigned __int128 uint128;
 
@@ -80,11 +80,11 @@ static bool check_range(struct out *out, struct range *range)
 
 static bool conflict_ok(struct ctl *ctl, const struct range *range)
 {
-	struct pools pools;
+	struct pool_list pools;
 	bool ok = true;
 	char text[CIDR_TEXT];
 
-	if (!pools_load(ctl, range->start.family, &pools))
+	if (!pool_list_load(ctl, range->start.family, &pools))
 		return false;
 	for (size_t i = 0; i < pools.count && ok; i++) {
 		const struct cidr *pool = &pools.items[i]->cidr;
@@ -97,7 +97,7 @@ static bool conflict_ok(struct ctl *ctl, const struct range *range)
 			cidr_format(pool, text));
 		ok = false;
 	}
-	pools_done(&pools);
+	pool_list_done(&pools);
 	return ok;
 }
 
@@ -140,5 +140,5 @@ int cmd_pool_range_add(struct ctl *ctl, const struct args *args)
 
 	if (!lengths_ok(ctl, &range, cidrs, count))
 		return STATUS_FAILED;
-	return pools_write(ctl, cidrs, count, &options);
+	return pool_list_write(ctl, cidrs, count, &options);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The configured IP pools. */
-#include "cli/pools.h"
+#include "cli/pool_list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +8,11 @@
 #include "cli/command.h"
 #include "store/keys.h"
 
-bool pools_load(struct ctl *ctl, uint8_t family, struct pools *ret)
+bool pool_list_load(struct ctl *ctl, uint8_t family, struct pool_list *ret)
 {
 	struct store_list list;
 
-	*ret = (struct pools){0};
+	*ret = (struct pool_list){0};
 	if (!ctl_list(ctl, key_pools(family), &list))
 		return false;
 	ret->items = arena_check(calloc(list.count + 1, sizeof(*ret->items)));
@@ -27,12 +27,12 @@ bool pools_load(struct ctl *ctl, uint8_t family, struct pools *ret)
 	return true;
 }
 
-void pools_done(struct pools *pools)
+void pool_list_done(struct pool_list *pools)
 {
 	for (size_t i = 0; i < pools->count; i++)
 		pool_free(pools->items[i]);
 	free(pools->items);
-	*pools = (struct pools){0};
+	*pools = (struct pool_list){0};
 }
 
 /* Tells the agents to make the tunnel device; nothing ever takes it back. */
@@ -46,7 +46,8 @@ static bool enable_ipip(struct ctl *ctl)
 	return (enabled && !strcmp(enabled, "true")) || ctl_write(ctl, key, "true");
 }
 
-int pools_write(struct ctl *ctl, const struct cidr *pools, size_t count, const struct pool_options *options)
+int pool_list_write(struct ctl *ctl, const struct cidr *pools, size_t count,
+		    const struct pool_options *options)
 {
 	char key[KEY_MAX];
 

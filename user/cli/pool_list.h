@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The configured IP pools, and adding to them all or nothing. */
-#ifndef CLI_POOLS_H
-#define CLI_POOLS_H
+#ifndef CLI_POOL_LIST_H
+#define CLI_POOL_LIST_H
 
 #include "cli/ctl.h"
 #include "model/pool.h"
@@ -9,20 +9,21 @@
 #define POOL_MAX_LENGTH4 26 /* one block of IPAM */
 #define POOL_MAX_LENGTH6 122
 
-struct pools {
+struct pool_list {
 	struct pool **items; /* sorted by key, which is the CIDR as text */
 	size_t count;
 };
 
-/* Pools of a family; values that are not valid are left out. false: told. Free with pools_done(). */
-bool pools_load(struct ctl *ctl, uint8_t family, struct pools *ret);
-void pools_done(struct pools *pools);
+/* Pools of a family; values that are not valid are left out. false: told. Free with pool_list_done(). */
+bool pool_list_load(struct ctl *ctl, uint8_t family, struct pool_list *ret);
+void pool_list_done(struct pool_list *pools);
 
 struct pool_options {
 	bool ipip, masquerade;
 };
 /* Writes (or replaces) the pools. Returns a status; failures are told. */
-int pools_write(struct ctl *ctl, const struct cidr *pools, size_t count, const struct pool_options *options);
+int pool_list_write(struct ctl *ctl, const struct cidr *pools, size_t count,
+		    const struct pool_options *options);
 
 static inline uint8_t pool_max_length(uint8_t family)
 {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dataplane/bpffs.h"
 
@@ -76,14 +77,27 @@ static int pin_objects(const struct dataplane *dp, struct err *err)
 	return 0;
 }
 
-/* As dataplane_prepare_pins(), and puts the pins of this generation onto a bpffs that was mounted anew. */
+/* When somebody unmounted the bpffs: mounts one again and puts everything of this generation there. */
 static int refresh_pins(struct dataplane *dp, struct err *err)
 {
-	size_t before = dp->bpffs_count;
-	int rc = dataplane_prepare_pins(dp, err);
+	int fd, rc = 0;
 
-	if (!rc && dp->active && dp->bpffs_count != before)
+	if (bpffs_is_current(dp->bpffs, dp->bpffs_fd))
+		return 0;
+	fd = bpffs_prepare(dp->bpffs, err);
+	if (fd < 0)
+		return fd;
+	if (dp->active)
 		rc = pin_objects(dp, err);
+	if (!rc) {
+		rc = bpffs_carry_links(dp->bpffs_fd, dp->bpffs);
+		if (rc)
+			err_set(err, -rc, "cannot pin the links in %s again: %s", dp->bpffs, strerror(-rc));
+	}
+	/* Until all links are on the new one, the old descriptor is what keeps them in force. */
+	close(rc ? fd : dp->bpffs_fd);
+	if (!rc)
+		dp->bpffs_fd = fd;
 	return rc;
 }
 

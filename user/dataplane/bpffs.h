@@ -19,6 +19,8 @@
 int bpffs_prepare(const char *directory, struct err *err);
 /* The directory of `fd` is still what the path leads to. */
 bool bpffs_is_current(const char *directory, int fd);
+/* Pins what is in links of the directory `fd`, which no path may lead to any more, in that of `directory`. */
+int bpffs_carry_links(int fd, const char *directory);
 
 /* "<directory>/v1/<folder><name>"; folder is "", "links/" or "programs/". -ENAMETOOLONG. */
 int pin_path(char path[PIN_PATH], const char *directory, const char *folder, const char *name);

@@ -60,24 +60,6 @@ static int fill_settings(struct settings *settings, const struct settings *wante
 	return 0;
 }
 
-int dataplane_prepare_pins(struct dataplane *dp, struct err *err)
-{
-	int *fds, fd;
-
-	if (dp->bpffs_count && bpffs_is_current(dp->bpffs, dp->bpffs_fds[dp->bpffs_count - 1]))
-		return 0;
-	fds = realloc(dp->bpffs_fds, (dp->bpffs_count + 1) * sizeof(*fds));
-	if (!fds)
-		return err_set(err, ENOMEM, "out of memory while opening %s", dp->bpffs);
-	dp->bpffs_fds = fds;
-	fd = bpffs_prepare(dp->bpffs, err);
-	if (fd < 0)
-		return fd;
-	/* Earlier descriptors stay open: they keep in force what is pinned on a bpffs that nobody sees. */
-	fds[dp->bpffs_count++] = fd;
-	return 0;
-}
-
 static int read_program_ids(struct dataplane *dp, struct err *err)
 {
 	for (int hook = 0; hook < HOOK_COUNT; hook++) {
@@ -120,10 +102,12 @@ static int dataplane_init(struct dataplane *dp, const struct dataplane_config *c
 		rc = choose_attach(dp, config->attach, err);
 	if (!rc)
 		rc = netlink_open(&dp->netlink, err);
-	if (!rc)
-		rc = dataplane_prepare_pins(dp, err);
-	if (!rc)
-		rc = programs_load(&dp->programs, plan, dp->bpffs, &dp->settings, err);
+	if (rc)
+		return rc;
+	dp->bpffs_fd = bpffs_prepare(dp->bpffs, err);
+	if (dp->bpffs_fd < 0)
+		return dp->bpffs_fd;
+	rc = programs_load(&dp->programs, plan, dp->bpffs, &dp->settings, err);
 	if (!rc)
 		rc = read_program_ids(dp, err);
 	if (rc)
@@ -141,7 +125,7 @@ int dataplane_open(const struct dataplane_config *config, struct dataplane **ret
 
 	if (!dp)
 		return err_set(err, ENOMEM, "out of memory while opening the dataplane");
-	dp->sink.fence_outer = dp->sink.fence_inner = -1;
+	dp->bpffs_fd = dp->sink.fence_outer = dp->sink.fence_inner = -1;
 	rc = dataplane_init(dp, config, err);
 	if (rc) {
 		dataplane_close(dp);
@@ -159,9 +143,8 @@ void dataplane_close(struct dataplane *dp)
 	sink_done(&dp->sink);
 	programs_unload(&dp->programs);
 	netlink_close(dp->netlink);
-	for (size_t i = 0; i < dp->bpffs_count; i++)
-		close(dp->bpffs_fds[i]);
-	free(dp->bpffs_fds);
+	if (dp->bpffs_fd >= 0)
+		close(dp->bpffs_fd);
 	free(dp->interface_prefix);
 	free(dp->bpffs);
 	free(dp);

@@ -77,8 +77,7 @@ int netfilter_remove(const char *interface_prefix, struct err *err);
 
 struct dataplane {
 	char *bpffs, *interface_prefix;
-	int *bpffs_fds; /* see bpffs_prepare(); more than one when somebody unmounted it lazily */
-	size_t bpffs_count;
+	int bpffs_fd; /* see bpffs_prepare() */
 	struct settings settings;
 	struct programs programs;
 	__u32 prog_id[HOOK_COUNT];
@@ -90,9 +89,6 @@ struct dataplane {
 	__u32 endpoint_capacity, flow_capacity;
 	bool pressure; /* the last sweep found the flow table nearly full */
 };
-
-/* Makes sure that pins can be made, after somebody unmounted the bpffs too. */
-int dataplane_prepare_pins(struct dataplane *dp, struct err *err);
 
 /* ---- attach.c, teardown.c ---- */
 

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Programs on interfaces: both kinds of attachment, beside other people's, and after other people. */
+#include "dataplane_env.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/mount.h>
+
+#define NAME "cali0123456789a"
+
+static const enum attach_mode both[] = {ATTACH_TCX, ATTACH_CLSACT};
+
+static struct dataplane *open_active(enum attach_mode mode)
+{
+	struct dataplane *dp = env_open(mode);
+	struct err err;
+
+	env_ok(dataplane_activate(dp, &err), &err);
+	return dp;
+}
+
+static void attach(struct dataplane *dp, int ifindex, const char *name)
+{
+	struct err err;
+
+	assert_false(dataplane_is_attached(dp, ifindex, name));
+	env_ok(dataplane_attach(dp, ifindex, name, &err), &err);
+	assert_true(dataplane_is_attached(dp, ifindex, name));
+}
+
+/* The programs that pins say are ours run first on the hooks. */
+static void assert_first(enum attach_mode mode, int ifindex, const char *name)
+{
+	__u32 ids[ENV_PROGRAMS];
+
+	assert_int_not_equal(env_program(mode, ifindex, name, true), 0);
+	assert_int_not_equal(env_program(mode, ifindex, name, false), 0);
+	assert_int_not_equal(env_program(mode, ifindex, name, true), env_program(mode, ifindex, name, false));
+	if (mode == ATTACH_CLSACT)
+		return;
+	env_tcx(ifindex, true, ids);
+	assert_int_equal(ids[0], env_program(mode, ifindex, name, true));
+	env_tcx(ifindex, false, ids);
+	assert_int_equal(ids[0], env_program(mode, ifindex, name, false));
+}
+
+static void assert_bare(int ifindex)
+{
+	__u32 ids[ENV_PROGRAMS];
+
+	env_tcx(ifindex, true, ids);
+	assert_int_equal(ids[0], 0);
+	env_tcx(ifindex, false, ids);
+	assert_int_equal(ids[0], 0);
+	assert_int_equal(env_filters(ifindex, true), -1);
+}
+
+static void test_attach_and_detach_leave_nothing_behind(void **state)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct dataplane *dp = open_active(both[i]);
+		int ifindex = env_veth(NAME);
+		struct err err;
+
+		assert_string_equal(dataplane_attach_mode(dp), both[i] == ATTACH_TCX ? "tcx" : "clsact");
+		attach(dp, ifindex, NAME);
+		assert_first(both[i], ifindex, NAME);
+		env_ok(dataplane_attach(dp, ifindex, NAME, &err), &err);
+		assert_first(both[i], ifindex, NAME);
+		env_ok(dataplane_detach(dp, ifindex, NAME, &err), &err);
+		assert_false(dataplane_is_attached(dp, ifindex, NAME));
+		assert_bare(ifindex);
+		env_ok(dataplane_detach(dp, ifindex, NAME, &err), &err);
+		env_delete(NAME);
+		dataplane_close(dp);
+	}
+}
+
+static void test_attach_survives_close(void **state)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct dataplane *dp = open_active(both[i]);
+		int ifindex = env_veth(NAME);
+
+		attach(dp, ifindex, NAME);
+		dataplane_close(dp);
+		assert_first(both[i], ifindex, NAME);
+		env_delete(NAME);
+	}
+}
+
+static void test_attach_to_missing_interface_fails(void **state)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct dataplane *dp = open_active(both[i]);
+		struct err err = {""};
+
+		assert_true(dataplane_attach(dp, 4711, NAME, &err) < 0);
+		assert_non_null(strstr(err.text, NAME));
+		assert_false(dataplane_is_attached(dp, 4711, NAME));
+		env_ok(dataplane_detach(dp, 4711, NAME, &err), &err);
+		dataplane_close(dp);
+	}
+}
+
+static void test_foreign_programs_stay_behind_ours(void **state)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct dataplane *dp = open_active(both[i]);
+		int ifindex = env_veth(NAME);
+		struct err err;
+		__u32 ids[ENV_PROGRAMS];
+
+		env_attach_foreign(both[i], ifindex);
+		attach(dp, ifindex, NAME);
+		assert_first(both[i], ifindex, NAME);
+		env_ok(dataplane_detach(dp, ifindex, NAME, &err), &err);
+		if (both[i] == ATTACH_TCX) {
+			env_tcx(ifindex, true, ids);
+			assert_int_equal(ids[0], env_foreign_id());
+			env_tcx(ifindex, false, ids);
+			assert_int_equal(ids[0], env_foreign_id());
+		} else {
+			assert_int_equal(env_filters(ifindex, true), 1);
+			assert_int_equal(env_filters(ifindex, false), 1);
+		}
+		env_delete(NAME);
+		dataplane_close(dp);
+	}
+}
+
+static void test_program_detached_by_someone_else_is_noticed_and_put_back(void **state)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct dataplane *dp = open_active(both[i]);
+		int ifindex = env_veth(NAME), fd;
+
+		attach(dp, ifindex, NAME);
+		if (both[i] == ATTACH_TCX) {
+			fd = bpf_obj_get(env_pin("links/" NAME "_out"));
+			assert_true(fd >= 0);
+			assert_int_equal(bpf_link_detach(fd), 0);
+			close(fd);
+		} else {
+			env_run("tc filter del dev " NAME " egress 2>&1");
+		}
+		attach(dp, ifindex, NAME);
+		assert_first(both[i], ifindex, NAME);
+		if (both[i] == ATTACH_CLSACT) {
+			env_run("tc qdisc del dev " NAME " clsact 2>&1");
+			attach(dp, ifindex, NAME);
+		}
+		env_delete(NAME);
+		dataplane_close(dp);
+	}
+}
+
+static void test_pins_of_an_interface_made_anew_are_replaced(void **state)
+{
+	struct dataplane *dp = open_active(ATTACH_TCX);
+	int first = env_veth(NAME), second;
+
+	attach(dp, first, NAME);
+	env_delete(NAME);
+	assert_int_equal(access(env_pin("links/" NAME "_in"), F_OK), 0);
+	second = env_veth(NAME);
+	assert_int_not_equal(first, second);
+	attach(dp, second, NAME);
+	assert_first(ATTACH_TCX, second, NAME);
+	dataplane_close(dp);
+}
+
+static void test_interface_name_with_dots(void **state)
+{
+	struct dataplane *dp = open_active(ATTACH_TCX);
+	int ifindex = env_veth("cali.1.2");
+
+	attach(dp, ifindex, "cali.1.2");
+	assert_first(ATTACH_TCX, ifindex, "cali:1:2");
+	dataplane_close(dp);
+}
+
+static void test_programs_stay_in_force_when_bpffs_is_unmounted(void **state)
+{
+	struct dataplane *dp = open_active(ATTACH_TCX);
+	int ifindex = env_veth(NAME);
+	__u32 before[ENV_PROGRAMS], after[ENV_PROGRAMS];
+
+	attach(dp, ifindex, NAME);
+	env_tcx(ifindex, true, before);
+	assert_int_equal(umount(env_bpffs), -1);
+	assert_int_equal(errno, EBUSY);
+	assert_int_equal(umount2(env_bpffs, MNT_DETACH), 0);
+	env_tcx(ifindex, true, after);
+	assert_int_equal(after[0], before[0]);
+
+	attach(dp, ifindex, NAME);
+	assert_first(ATTACH_TCX, ifindex, NAME);
+	assert_int_not_equal(env_map_id("endpoint"), 0);
+	dataplane_close(dp);
+	assert_first(ATTACH_TCX, ifindex, NAME);
+}
+
+static void test_bpffs_is_mounted_at_its_usual_place(void **state)
+{
+	struct dataplane_config config = env_config(ATTACH_TCX);
+	struct dataplane *dp;
+	struct err err;
+
+	umount2("/sys/fs/bpf", MNT_DETACH);
+	config.bpffs = "/sys/fs/bpf/dataplane-test";
+	env_ok(dataplane_open(&config, &dp, &err), &err);
+	env_ok(dataplane_activate(dp, &err), &err);
+	assert_int_equal(access("/sys/fs/bpf/dataplane-test/v1/rule", F_OK), 0);
+	dataplane_close(dp);
+	env_ok(dataplane_teardown(config.bpffs, "cali", &err), &err);
+	assert_int_equal(access(config.bpffs, F_OK), -1);
+	assert_int_equal(access("/sys/fs/bpf/progs.debug", F_OK), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, env_enter, env_leave)
+		TEST(test_attach_and_detach_leave_nothing_behind),
+		TEST(test_attach_survives_close),
+		TEST(test_attach_to_missing_interface_fails),
+		TEST(test_foreign_programs_stay_behind_ours),
+		TEST(test_program_detached_by_someone_else_is_noticed_and_put_back),
+		TEST(test_pins_of_an_interface_made_anew_are_replaced),
+		TEST(test_interface_name_with_dots),
+		TEST(test_programs_stay_in_force_when_bpffs_is_unmounted),
+		TEST(test_bpffs_is_mounted_at_its_usual_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Namespaces, veth pairs and other people's programs for the tests of user/dataplane. */
+#include "dataplane_env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <event2/event.h>
+#include <linux/bpf.h>
+#include <linux/pkt_sched.h>
+#include <net/if.h>
+#include <netlink/netlink.h>
+#include <netlink/route/classifier.h>
+#include <netlink/route/qdisc.h>
+#include <sys/mount.h>
+
+#include "util/task.h"
+
+#define TCX_INGRESS    46
+#define TCX_EGRESS     47
+#define OUR_HANDLE     0xca11c0
+#define FOREIGN_HANDLE 7
+
+struct netlink *env_netlink;
+char env_bpffs[64];
+
+static char directory[40];
+static int home_net = -1, home_mnt = -1;
+static struct event_base *base;
+static int foreign_fd = -1, foreign_links[2 * ENV_PROGRAMS], foreign_link_count;
+
+int env_enter(void **state)
+{
+	struct err err;
+
+	home_net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	home_mnt = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	snprintf(directory, sizeof(directory), "/tmp/dataplane-XXXXXX");
+	if (home_net < 0 || home_mnt < 0 || !mkdtemp(directory))
+		return -1;
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -1;
+	snprintf(env_bpffs, sizeof(env_bpffs), "%s/calico", directory);
+	base = event_base_new();
+	task_init(base);
+	return netlink_open(&env_netlink, &err);
+}
+
+int env_leave(void **state)
+{
+	netlink_close(env_netlink);
+	while (foreign_link_count)
+		close(foreign_links[--foreign_link_count]);
+	if (foreign_fd >= 0)
+		close(foreign_fd);
+	foreign_fd = -1;
+	event_base_free(base);
+	if (setns(home_net, CLONE_NEWNET) || setns(home_mnt, CLONE_NEWNS))
+		return -1;
+	close(home_net);
+	close(home_mnt);
+	/* Mount points are left behind as empty directories. */
+	rmdir(env_bpffs);
+	return rmdir(directory);
+}
+
+void env_ok(int rc, const struct err *err)
+{
+	if (rc)
+		fail_msg("%d: %s", rc, err->text);
+}
+
+int env_veth(const char *name)
+{
+	char peer[IFNAMSIZ];
+	const struct veth_spec spec = {
+		.host_name = name,
+		.peer_name = peer,
+		.host_mac = {HOST_MAC},
+		.peer_mac = {2, 0, 0, 0, 0, 1},
+	};
+	struct err err;
+	int ifindex;
+
+	snprintf(peer, sizeof(peer), "p-%.12s", name);
+	env_ok(link_make_veth(env_netlink, &spec, &ifindex, &err), &err);
+	return ifindex;
+}
+
+void env_delete(const char *name)
+{
+	struct err err;
+
+	env_ok(link_delete(env_netlink, link_index(env_netlink, name), &err), &err);
+}
+
+struct dataplane_config env_config(enum attach_mode mode)
+{
+	return (struct dataplane_config){
+		.bpffs = env_bpffs,
+		.interface_prefix = "cali",
+		.attach = mode,
+		.flow_capacity = 1024,
+		.endpoint_capacity = 64,
+		.address_capacity = 1024,
+		.rule_capacity = 1024,
+	};
+}
+
+struct dataplane *env_open(enum attach_mode mode)
+{
+	const struct dataplane_config config = env_config(mode);
+	struct dataplane *dp;
+	struct err err;
+
+	env_ok(dataplane_open(&config, &dp, &err), &err);
+	return dp;
+}
+
+void env_tcx(int ifindex, bool ingress, __u32 ids[ENV_PROGRAMS])
+{
+	LIBBPF_OPTS(bpf_prog_query_opts, opts, .prog_ids = ids, .prog_cnt = ENV_PROGRAMS - 1);
+
+	memset(ids, 0, ENV_PROGRAMS * sizeof(*ids));
+	/* Without any program there is nothing to ask: -ENOENT. */
+	if (bpf_prog_query_opts(ifindex, (enum bpf_attach_type)(ingress ? TCX_INGRESS : TCX_EGRESS), &opts))
+		assert_int_equal(errno, ENOENT);
+}
+
+int env_filters(int ifindex, bool ingress)
+{
+	const uint32_t parent = TC_H_MAKE(TC_H_CLSACT, ingress ? TC_H_MIN_INGRESS : TC_H_MIN_EGRESS);
+	struct nl_sock *sock = nl_socket_alloc();
+	struct nl_cache *cache;
+	struct rtnl_qdisc *qdisc;
+	struct nl_object *obj;
+	int count = -1;
+
+	assert_int_equal(nl_connect(sock, NETLINK_ROUTE), 0);
+	assert_int_equal(rtnl_qdisc_alloc_cache(sock, &cache), 0);
+	qdisc = rtnl_qdisc_get_by_parent(cache, ifindex, TC_H_CLSACT);
+	nl_cache_free(cache);
+	if (qdisc) {
+		rtnl_qdisc_put(qdisc);
+		assert_int_equal(rtnl_cls_alloc_cache(sock, ifindex, parent, &cache), 0);
+		count = 0;
+		/* The priority itself is listed too, without handle. */
+		for (obj = nl_cache_get_first(cache); obj; obj = nl_cache_get_next(obj))
+			count += rtnl_tc_get_handle((struct rtnl_tc *)obj) != 0;
+		nl_cache_free(cache);
+	}
+	nl_socket_free(sock);
+	return count;
+}
+
+__u32 env_program(enum attach_mode mode, int ifindex, const char *name, bool ingress)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
+		    .attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = OUR_HANDLE, .priority = 1);
+	struct bpf_link_info info = {0};
+	__u32 size = sizeof(info);
+	char pin[40];
+	int fd;
+
+	if (mode == ATTACH_CLSACT)
+		return bpf_tc_query(&hook, &opts) ? 0 : opts.prog_id;
+	snprintf(pin, sizeof(pin), "links/%s_%s", name, ingress ? "in" : "out");
+	fd = bpf_obj_get(env_pin(pin));
+	if (fd < 0)
+		return 0;
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	close(fd);
+	return info.prog_id;
+}
+
+static int foreign_program(void)
+{
+	/* r0 = -1 (TC_ACT_UNSPEC, the same as TCX_NEXT); exit */
+	static const struct bpf_insn code[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = -1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	if (foreign_fd < 0)
+		foreign_fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "foreign", "GPL", code, 2, NULL);
+	assert_true(foreign_fd >= 0);
+	return foreign_fd;
+}
+
+__u32 env_foreign_id(void)
+{
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(foreign_program(), &info, &size), 0);
+	return info.id;
+}
+
+void env_attach_foreign(enum attach_mode mode, int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	int prog_fd = foreign_program();
+
+	if (mode == ATTACH_CLSACT)
+		bpf_tc_hook_create(&hook);
+	for (int i = 0; i < 2; i++) {
+		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FOREIGN_HANDLE, .priority = 1, .prog_fd = prog_fd);
+		int fd;
+
+		hook.attach_point = i ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+		if (mode == ATTACH_CLSACT) {
+			assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+			continue;
+		}
+		fd = bpf_link_create(prog_fd, ifindex, (enum bpf_attach_type)(i ? TCX_INGRESS : TCX_EGRESS),
+				     NULL);
+		assert_true(fd >= 0);
+		foreign_links[foreign_link_count++] = fd;
+	}
+}
+
+const char *env_pin(const char *name)
+{
+	static char path[192];
+
+	snprintf(path, sizeof(path), "%s/v%d/%s", env_bpffs, ABI_VERSION, name);
+	return path;
+}
+
+__u32 env_map_id(const char *pin)
+{
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info);
+	int fd = bpf_obj_get(env_pin(pin));
+
+	if (fd < 0)
+		return 0;
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	close(fd);
+	return info.id;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+}
+
+void env_until(bool (*holds)(void *arg), void *arg)
+{
+	const struct timeval every = {.tv_usec = 20000};
+	struct event *tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
+	int ticks = 0;
+
+	event_add(tick, &every);
+	while (!holds(arg)) {
+		if (++ticks > 250)
+			fail_msg("waited for five seconds in vain");
+		event_base_loop(base, EVLOOP_ONCE);
+	}
+	event_free(tick);
+}
+
+const char *env_run(const char *format, ...)
+{
+	static char output[16384];
+	char command[512];
+	va_list args;
+	size_t length;
+	FILE *pipe;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	length = fread(output, 1, sizeof(output) - 1, pipe);
+	output[length] = '\0';
+	if (pclose(pipe))
+		fail_msg("%s: %s", command, output);
+	return output;
+}

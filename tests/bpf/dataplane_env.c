@@ -227,6 +227,32 @@ void env_attach_foreign(enum attach_mode mode, int ifindex)
 	}
 }
 
+struct settings env_settings(__u32 prog_id)
+{
+	__u32 maps[64], key = 0, size = sizeof(struct bpf_prog_info);
+	struct bpf_prog_info info = {.nr_map_ids = 64, .map_ids = (__u64)(uintptr_t)maps};
+	int prog_fd = bpf_prog_get_fd_by_id(prog_id);
+	struct settings settings;
+	bool found = false;
+
+	assert_true(prog_fd >= 0);
+	assert_int_equal(bpf_obj_get_info_by_fd(prog_fd, &info, &size), 0);
+	for (__u32 i = 0; i < info.nr_map_ids; i++) {
+		int fd = bpf_map_get_fd_by_id(maps[i]);
+		struct bpf_map_info map = {0};
+
+		size = sizeof(map);
+		assert_int_equal(bpf_obj_get_info_by_fd(fd, &map, &size), 0);
+		/* The settings are all that a program has in there. */
+		if (strstr(map.name, ".rodata") && map.value_size == sizeof(settings))
+			found = !bpf_map_lookup_elem(fd, &key, &settings);
+		close(fd);
+	}
+	close(prog_fd);
+	assert_true(found);
+	return settings;
+}
+
 const char *env_pin(const char *name)
 {
 	static char path[192];

@@ -41,6 +41,8 @@ __u32 env_program(enum attach_mode mode, int ifindex, const char *name, bool ing
 /* Somebody else's program, which passes every packet on to the next; on both hooks of the interface. */
 void env_attach_foreign(enum attach_mode mode, int ifindex);
 __u32 env_foreign_id(void);
+/* What the program of that id has in its rodata. */
+struct settings env_settings(__u32 prog_id);
 
 /* Path beneath v1 of the bpffs. */
 const char *env_pin(const char *name);

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Restarts: one generation of programs and maps takes over from another while interfaces stay attached. */
+#include "dataplane_env.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+
+#define NAME  "cali0001"
+#define OTHER "cali0002"
+
+static struct dataplane *start(const struct dataplane_config *config)
+{
+	struct dataplane *dp;
+	struct err err;
+
+	env_ok(dataplane_open(config, &dp, &err), &err);
+	env_ok(dataplane_activate(dp, &err), &err);
+	return dp;
+}
+
+static struct dataplane *start_mode(enum attach_mode mode)
+{
+	const struct dataplane_config config = env_config(mode);
+
+	return start(&config);
+}
+
+static void attach(struct dataplane *dp, int ifindex, const char *name)
+{
+	struct err err;
+
+	env_ok(dataplane_attach(dp, ifindex, name, &err), &err);
+	assert_true(dataplane_is_attached(dp, ifindex, name));
+}
+
+/* Number of programs on the hook, of both kinds. */
+static int programs_on(int ifindex, bool ingress)
+{
+	__u32 ids[ENV_PROGRAMS];
+	int filters = env_filters(ifindex, ingress), count = 0;
+
+	env_tcx(ifindex, ingress, ids);
+	while (ids[count])
+		count++;
+	return count + (filters > 0 ? filters : 0);
+}
+
+static void test_interfaces_are_switched_by_activate_and_not_before(void **state)
+{
+	static const enum attach_mode modes[][2] = {
+		{ATTACH_TCX, ATTACH_TCX},
+		{ATTACH_CLSACT, ATTACH_CLSACT},
+		{ATTACH_TCX, ATTACH_CLSACT},
+		{ATTACH_CLSACT, ATTACH_TCX},
+	};
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		struct dataplane *old = start_mode(modes[i][0]), *new;
+		int ifindex = env_veth(NAME), fresh;
+		__u32 before, rules;
+		struct err err;
+
+		attach(old, ifindex, NAME);
+		before = env_program(modes[i][0], ifindex, NAME, true);
+		rules = env_map_id("rule");
+		dataplane_close(old);
+
+		new = env_open(modes[i][1]);
+		assert_false(dataplane_is_attached(new, ifindex, NAME));
+		assert_int_equal(dataplane_attach(new, ifindex, NAME, &err), -EBUSY);
+		assert_int_equal(env_program(modes[i][0], ifindex, NAME, true), before);
+		assert_int_equal(env_map_id("rule"), rules);
+		fresh = env_veth(OTHER);
+		attach(new, fresh, OTHER);
+
+		env_ok(dataplane_activate(new, &err), &err);
+		assert_true(dataplane_is_attached(new, ifindex, NAME));
+		assert_true(dataplane_is_attached(new, fresh, OTHER));
+		assert_int_not_equal(env_program(modes[i][1], ifindex, NAME, true), before);
+		assert_int_equal(programs_on(ifindex, true), 1);
+		assert_int_equal(programs_on(ifindex, false), 1);
+		assert_int_not_equal(env_map_id("rule"), rules);
+		env_delete(NAME);
+		env_delete(OTHER);
+		dataplane_close(new);
+	}
+}
+
+static void test_activate_leaves_interfaces_without_our_programs_alone(void **state)
+{
+	int ifindex = env_veth(NAME);
+	struct dataplane *dp = start_mode(ATTACH_TCX);
+
+	assert_int_equal(programs_on(ifindex, true), 0);
+	assert_int_equal(programs_on(ifindex, false), 0);
+	dataplane_close(dp);
+}
+
+static void test_activate_forgets_interfaces_that_are_gone(void **state)
+{
+	struct dataplane *dp = start_mode(ATTACH_TCX);
+
+	attach(dp, env_veth(NAME), NAME);
+	attach(dp, env_veth(OTHER), OTHER);
+	env_delete(NAME);
+	dataplane_close(dp);
+	dp = start_mode(ATTACH_TCX);
+	assert_int_equal(access(env_pin("links/" NAME "_in"), F_OK), -1);
+	assert_int_equal(access(env_pin("links/" NAME "_out"), F_OK), -1);
+	assert_int_equal(access(env_pin("links/" OTHER "_in"), F_OK), 0);
+	dataplane_close(dp);
+}
+
+static void test_flows_and_counters_are_taken_over(void **state)
+{
+	static const char *const kept[] = {"flow4", "flow6", "drops", "drop_totals", "events"};
+	static const char *const made_anew[] = {"rule", "address4", "endpoint", "endpoint_policy",
+						"rule_hits"};
+	struct dataplane *dp = start_mode(ATTACH_TCX);
+	__u32 kept_id[5], anew_id[5];
+
+	for (int i = 0; i < 5; i++) {
+		kept_id[i] = env_map_id(kept[i]);
+		anew_id[i] = env_map_id(made_anew[i]);
+		assert_int_not_equal(kept_id[i], 0);
+		assert_int_not_equal(anew_id[i], 0);
+	}
+	dataplane_close(dp);
+	dp = start_mode(ATTACH_TCX);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(env_map_id(kept[i]), kept_id[i]);
+		assert_int_not_equal(env_map_id(made_anew[i]), anew_id[i]);
+	}
+	dataplane_close(dp);
+}
+
+static void test_flow_table_of_another_size_is_made_anew(void **state)
+{
+	struct dataplane_config config = env_config(ATTACH_TCX);
+	struct dataplane *dp = start(&config);
+	__u32 flows = env_map_id("flow4"), drops = env_map_id("drops");
+
+	dataplane_close(dp);
+	config.flow_capacity *= 2;
+	dp = start(&config);
+	assert_int_not_equal(env_map_id("flow4"), flows);
+	assert_int_equal(env_map_id("drops"), drops);
+	dataplane_close(dp);
+}
+
+static void test_pin_of_another_kind_of_map_is_not_taken_over(void **state)
+{
+	struct dataplane *dp = start_mode(ATTACH_TCX);
+	int foreign = bpf_map_create(BPF_MAP_TYPE_ARRAY, "flow4", 4, 4, 1, NULL);
+	__u32 id;
+
+	assert_true(foreign >= 0);
+	dataplane_close(dp);
+	assert_int_equal(unlink(env_pin("flow4")), 0);
+	assert_int_equal(bpf_obj_pin(foreign, env_pin("flow4")), 0);
+	id = env_map_id("flow4");
+	dp = start_mode(ATTACH_TCX);
+	assert_int_not_equal(env_map_id("flow4"), id);
+	close(foreign);
+	dataplane_close(dp);
+}
+
+static void test_generations_differ_in_their_base(void **state)
+{
+	struct dataplane *one = env_open(ATTACH_TCX), *two = env_open(ATTACH_TCX);
+	int first = env_veth(NAME), second = env_veth(OTHER);
+	struct settings settings[2];
+
+	attach(one, first, NAME);
+	attach(two, second, OTHER);
+	settings[0] = env_settings(env_program(ATTACH_TCX, first, NAME, true));
+	settings[1] = env_settings(env_program(ATTACH_TCX, second, OTHER, false));
+	assert_int_not_equal(settings[0].generation_base, settings[1].generation_base);
+	dataplane_close(one);
+	dataplane_close(two);
+}
+
+static void test_settings_reach_the_programs(void **state)
+{
+	static const __u8 host_mac[] = {HOST_MAC};
+	struct dataplane_config config = env_config(ATTACH_TCX);
+	struct dataplane *dp;
+	int ifindex = env_veth(NAME);
+	struct settings settings;
+
+	config.settings.drop_action = DROP_LOG_DROP;
+	config.settings.mark_mask = 0x00f0;
+	dp = start(&config);
+	attach(dp, ifindex, NAME);
+	for (int ingress = 0; ingress < 2; ingress++) {
+		settings = env_settings(env_program(ATTACH_TCX, ifindex, NAME, ingress));
+		assert_int_equal(settings.drop_action, DROP_LOG_DROP);
+		assert_int_equal(settings.mark_approved, 0x10);
+		assert_int_equal(settings.mark_nat_out, 0x20);
+		assert_int_equal(settings.mark_mask, 0x30);
+		assert_memory_equal(settings.host_mac, host_mac, 6);
+		assert_int_equal(settings.gateway4, inet_addr("169.254.1.1"));
+		assert_true(settings.hz >= 100 && settings.hz <= 1000);
+		assert_int_not_equal(settings.half_open_limit, 0);
+	}
+	dataplane_close(dp);
+}
+
+static void test_teardown_removes_everything_but_what_others_made(void **state)
+{
+	for (enum attach_mode mode = ATTACH_TCX; mode <= ATTACH_CLSACT; mode++) {
+		struct dataplane *dp = start_mode(mode);
+		int ifindex = env_veth(NAME), other = env_veth(OTHER), foreign = env_veth("eth7");
+		struct err err;
+
+		attach(dp, ifindex, NAME);
+		attach(dp, other, OTHER);
+		attach(dp, foreign, "eth7");
+		env_attach_foreign(mode, other);
+		dataplane_close(dp);
+		env_ok(dataplane_teardown(env_bpffs, "cali", &err), &err);
+		assert_int_equal(programs_on(ifindex, true), 0);
+		assert_int_equal(programs_on(ifindex, false), 0);
+		assert_int_equal(programs_on(other, true), 1);
+		assert_int_equal(programs_on(other, false), 1);
+		/* Without the prefix, only its pins tell that a program is ours. */
+		assert_int_equal(programs_on(foreign, true), mode == ATTACH_TCX ? 0 : 1);
+		assert_int_equal(access(env_bpffs, F_OK), -1);
+		env_ok(dataplane_teardown(env_bpffs, "cali", &err), &err);
+		env_delete(NAME);
+		env_delete(OTHER);
+		env_delete("eth7");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, env_enter, env_leave)
+		TEST(test_interfaces_are_switched_by_activate_and_not_before),
+		TEST(test_activate_leaves_interfaces_without_our_programs_alone),
+		TEST(test_activate_forgets_interfaces_that_are_gone),
+		TEST(test_flows_and_counters_are_taken_over),
+		TEST(test_flow_table_of_another_size_is_made_anew),
+		TEST(test_pin_of_another_kind_of_map_is_not_taken_over),
+		TEST(test_generations_differ_in_their_base),
+		TEST(test_settings_reach_the_programs),
+		TEST(test_teardown_removes_everything_but_what_others_made),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

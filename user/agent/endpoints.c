@@ -60,7 +60,7 @@ static int write_map_entry(struct agent *agent, const struct local_endpoint *ep,
 
 	memcpy(entry.mac, model->mac, sizeof(entry.mac));
 	memcpy(entry.host_mac, (__u8[]){HOST_MAC}, sizeof(entry.host_mac));
-	strncpy(entry.name, model->name, sizeof(entry.name) - 1);
+	memcpy(entry.name, model->name, sizeof(entry.name));
 	return dataplane_set_endpoint(agent->dataplane, ep->slot, &entry, err);
 }
 

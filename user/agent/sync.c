@@ -171,6 +171,7 @@ static void apply_pool(struct agent *agent, const struct key_parts *parts, const
 {
 	struct masquerade_pool *entry;
 	struct pool *pool = NULL;
+	char name[CIDR_TEXT] = "";
 	struct cidr cidr;
 
 	if (cidr_parse_key(parts->name, &cidr) < 0) {
@@ -182,7 +183,8 @@ static void apply_pool(struct agent *agent, const struct key_parts *parts, const
 		pool_parse(parts->name, value, &pool, err);
 	policy_set_pool(agent->engine, &cidr, pool);
 
-	HASH_FIND_STR(agent->masquerade_pools, parts->name, entry);
+	cidr_format_key(&cidr, name);
+	HASH_FIND_STR(agent->masquerade_pools, name, entry);
 	if (entry && !(pool && pool->masquerade)) {
 		HASH_DEL(agent->masquerade_pools, entry);
 		free(entry);
@@ -190,7 +192,7 @@ static void apply_pool(struct agent *agent, const struct key_parts *parts, const
 	} else if (!entry && pool && pool->masquerade) {
 		entry = calloc(1, sizeof(*entry));
 		if (entry) {
-			snprintf(entry->name, sizeof(entry->name), "%s", parts->name);
+			memcpy(entry->name, name, sizeof(entry->name));
 			HASH_ADD_STR(agent->masquerade_pools, name, entry);
 		}
 		agent->netfilter_dirty = true;

@@ -255,14 +255,8 @@ int ipam_assign_any(struct ipam *ipam, uint8_t family, size_t count, const struc
 		.attribute = attribute,
 		.ret = ret,
 	};
-	struct cidr masked;
 	int rc;
 
-	if (pool) {
-		masked = *pool;
-		cidr_mask(&masked);
-		pool = &masked;
-	}
 	rc = ipam_enter(ipam, &a.race, err);
 	if (rc < 0)
 		return rc;

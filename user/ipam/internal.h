@@ -21,7 +21,8 @@ struct pools {
 	struct cidr *items;
 	size_t count;
 };
-/* Enabled pools whose addresses we may assign; `only` (or NULL) restricts them to that one. */
+/* Enabled pools whose addresses we may assign; `only` (or NULL) restricts them to that
+ * one, host bits ignored. */
 int pools_read(struct store *store, uint8_t family, const struct cidr *only, struct pools *ret,
 	       struct err *err);
 void pools_done(struct pools *pools);

@@ -39,6 +39,8 @@ bool ipam_attribute_is(const json_t *attribute, const char *host, const char *ty
  */
 int ipam_assign_any(struct ipam *ipam, uint8_t family, size_t count, const struct cidr *pool,
 		    json_t *attribute, struct addr *ret, struct err *err);
+/* 1: the pool (NULL: any pool of the family) is enabled for IPAM; 0: not; < 0. */
+int ipam_pool_enabled(struct ipam *ipam, uint8_t family, const struct cidr *pool, struct err *err);
 /* 0, -EEXIST (in use), -ENOENT (in no enabled pool), -EACCES (another host's block under strict affinity). */
 int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
 /* 0, -ENOENT (was not assigned). */

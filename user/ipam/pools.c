@@ -11,9 +11,14 @@ int pools_read(struct store *store, uint8_t family, const struct cidr *only, str
 	       struct err *err)
 {
 	struct store_list list = {0};
+	struct cidr wanted;
 	int rc;
 
 	*ret = (struct pools){0};
+	if (only) {
+		wanted = *only;
+		cidr_mask(&wanted);
+	}
 	rc = store_list(store, key_pools(family), &list, err);
 	if (rc < 0)
 		return rc;
@@ -29,7 +34,7 @@ int pools_read(struct store *store, uint8_t family, const struct cidr *only, str
 		if (pool_parse(key_last(list.nodes[i].key), list.nodes[i].value, &pool, NULL) < 0)
 			continue;
 		if (pool->ipam && !pool->disabled && pool->cidr.addr.family == family &&
-		    (!only || !cidr_compare(only, &pool->cidr)))
+		    (!only || !cidr_compare(&wanted, &pool->cidr)))
 			ret->items[ret->count++] = pool->cidr;
 		pool_free(pool);
 	}
@@ -60,6 +65,17 @@ bool pools_have_block(const struct pools *pools, const struct cidr *block)
 			return true;
 	}
 	return false;
+}
+
+int ipam_pool_enabled(struct ipam *ipam, uint8_t family, const struct cidr *pool, struct err *err)
+{
+	struct pools pools;
+	int rc = pools_read(ipam->store, family, pool, &pools, err);
+
+	if (!rc)
+		rc = pools.count > 0;
+	pools_done(&pools);
+	return rc;
 }
 
 int ipam_read_config(struct store *store, struct ipam_config *ret, struct err *err)

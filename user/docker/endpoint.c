@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Endpoints in the datastore: one interface of one container, from CreateEndpoint to DeleteEndpoint. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi.h"
+#include "docker/internal.h"
+#include "docker/request.h"
+#include "util/log.h"
+
+#define ID_SHORTEST 11 /* interface names carry that much of it */
+
+void veth_names_of(const char *endpoint_id, struct veth_names *ret)
+{
+	snprintf(ret->host, sizeof(ret->host), "cali%.11s", endpoint_id);
+	snprintf(ret->peer, sizeof(ret->peer), "tmp%.11s", endpoint_id);
+}
+
+const char *endpoint_key(const struct plugin *plugin, const char *id, char key[KEY_MAX])
+{
+	return key_endpoint(key, plugin->config->hostname, ORCHESTRATOR, WORKLOAD, id);
+}
+
+void endpoint_unplug(struct plugin *plugin, const char *id)
+{
+	struct veth_names names;
+	char key[KEY_MAX];
+	struct err err;
+	int ifindex;
+
+	veth_names_of(id, &names);
+	agent_remove_endpoint(plugin->agent, endpoint_key(plugin, id, key));
+	ifindex = link_index(plugin->netlink, names.host);
+	if (ifindex > 0 && link_delete(plugin->netlink, ifindex, &err) < 0)
+		log_warn("docker", "endpoint %.12s: %s; the collector tries again", id, err.text);
+	sandbox_leave(plugin->sandboxes, id);
+}
+
+int endpoint_remove(struct plugin *plugin, const char *id, struct err *err)
+{
+	char key[KEY_MAX];
+	int rc;
+
+	endpoint_unplug(plugin, id);
+	rc = store_delete(plugin->store, endpoint_key(plugin, id, key), err);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+struct new_endpoint {
+	const char *network, *id;
+	struct addr addrs[2];
+	size_t addr_count;
+	uint8_t mac[6];
+	bool has_user_mac;
+};
+
+static int parse_mac(const char *text, struct new_endpoint *ret, struct err *err)
+{
+	static const uint8_t container_mac[6] = {CONTAINER_MAC}, host_mac[6] = {HOST_MAC}, zero[6];
+
+	memcpy(ret->mac, container_mac, sizeof(ret->mac));
+	if (!*text)
+		return 0;
+	ret->has_user_mac = true;
+	if (mac_parse(text, ret->mac) < 0)
+		return err_set(err, EBADMSG, "MacAddress '%.40s' is not a MAC address", text);
+	if ((ret->mac[0] & 1) || !memcmp(ret->mac, zero, 6))
+		return err_set(err, EINVAL, "MAC address %.40s is not one of a single interface", text);
+	if (!memcmp(ret->mac, host_mac, 6))
+		return err_set(err, EINVAL, "MAC address %.40s is that of the host's side; choose another",
+			       text);
+	return 0;
+}
+
+static int parse_new(const json_t *body, struct new_endpoint *ret, struct err *err)
+{
+	static const char *const names[] = {"Address", "AddressIPv6"};
+	const json_t *interface = NULL;
+	const char *mac = "";
+	int rc = request_id(body, "NetworkID", 1, &ret->network, err);
+
+	if (!rc)
+		rc = request_id(body, "EndpointID", ID_SHORTEST, &ret->id, err);
+	if (!rc)
+		rc = request_object(body, "Interface", &interface, err);
+	for (size_t i = 0; !rc && i < 2; i++) {
+		struct cidr cidr;
+
+		rc = request_cidr(interface, names[i], i ? 6 : 4, &cidr, err);
+		if (!rc && cidr.addr.family)
+			ret->addrs[ret->addr_count++] = cidr.addr;
+	}
+	if (!rc)
+		rc = request_text(interface, "MacAddress", &mac, err);
+	if (!rc)
+		rc = parse_mac(mac, ret, err);
+	if (!rc && !ret->addr_count)
+		rc = err_set(err, EBADMSG, "endpoint %.12s has neither an IPv4 nor an IPv6 address", ret->id);
+	return rc;
+}
+
+static bool has_addr(const struct workload_endpoint *endpoint, const struct new_endpoint *new)
+{
+	for (size_t i = 0; i < endpoint->net_count; i++) {
+		for (size_t j = 0; j < new->addr_count; j++) {
+			if (!addr_compare(&endpoint->nets[i], &new->addrs[j]))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* An endpoint of ours that has the address from before is what a lost DeleteEndpoint left. */
+static int remove_predecessors(struct plugin *plugin, const struct new_endpoint *new, struct err *err)
+{
+	struct store_list list = {0};
+	char directory[KEY_MAX];
+	int rc;
+
+	endpoint_key(plugin, "", directory);
+	directory[strlen(directory) - 1] = '\0';
+	rc = store_list(plugin->store, directory, &list, err);
+	for (size_t i = 0; !rc && i < list.count; i++) {
+		const char *id = key_last(list.nodes[i].key);
+		struct workload_endpoint *old;
+
+		if (!strcmp(id, new->id) ||
+		    workload_endpoint_parse(list.nodes[i].value, NULL, &old, NULL) < 0)
+			continue;
+		if (has_addr(old, new)) {
+			log_info("docker",
+				 "endpoint %.12s takes the address of endpoint %.12s, which is removed",
+				 new->id, id);
+			rc = endpoint_remove(plugin, id, err);
+		}
+		workload_endpoint_free(old);
+	}
+	store_list_done(&list);
+	return rc;
+}
+
+static char *format_endpoint(const struct new_endpoint *new)
+{
+	struct workload_endpoint *endpoint;
+	struct veth_names names;
+	char *text = NULL;
+	int rc;
+
+	veth_names_of(new->id, &names);
+	endpoint = workload_endpoint_new(names.host, new->mac);
+	if (!endpoint)
+		return NULL;
+	rc = strings_add(&endpoint->profiles, new->network);
+	for (size_t i = 0; !rc && i < new->addr_count; i++)
+		rc = workload_endpoint_add_net(endpoint, &new->addrs[i]);
+	if (!rc)
+		text = workload_endpoint_format(endpoint);
+	workload_endpoint_free(endpoint);
+	return text;
+}
+
+static int write_endpoint(struct plugin *plugin, const struct new_endpoint *new, struct err *err)
+{
+	char *text = format_endpoint(new);
+	char key[KEY_MAX];
+	int rc;
+
+	if (!text)
+		return err_set(err, ENOMEM, "out of memory");
+	rc = store_set(plugin->store, endpoint_key(plugin, new->id, key), text, NULL, err);
+	free(text);
+	if (rc < 0) {
+		/* It may have been written, and Docker will not ask to delete it. */
+		task_set_deadline(UNDO_MS);
+		if (endpoint_remove(plugin, new->id, NULL) < 0)
+			journal_add(plugin->journal, JOURNAL_ENDPOINT, new->id, NULL);
+	}
+	return rc;
+}
+
+int endpoint_create(struct call *call, struct err *err)
+{
+	struct plugin *plugin = call->plugin;
+	struct new_endpoint new = {0};
+	struct network network;
+	char mac[MAC_TEXT];
+	int rc = parse_new(call->body, &new, err);
+
+	if (!rc)
+		rc = network_read(plugin, new.network, &network, err);
+	if (!rc)
+		rc = remove_predecessors(plugin, &new, err);
+	if (!rc)
+		rc = write_endpoint(plugin, &new, err);
+	if (rc < 0)
+		return rc;
+	/* dockerd takes a MAC only when it sent none, and addresses never. */
+	mac_format(new.mac, mac);
+	call->answer = new.has_user_mac ? json_pack("{s:{}}", "Interface")
+					: json_pack("{s:{s:s}}", "Interface", "MacAddress", mac);
+	return call->answer ? 0 : err_set(err, ENOMEM, "out of memory");
+}
+
+int endpoint_delete(struct call *call, struct err *err)
+{
+	struct plugin *plugin = call->plugin;
+	const char *id;
+	int rc = request_id(call->body, "EndpointID", ID_SHORTEST, &id, err);
+
+	if (rc < 0)
+		return rc;
+	rc = endpoint_remove(plugin, id, err);
+	if (rc < 0) {
+		log_warn("docker", "endpoint %.12s is not deleted yet: %s; trying again until it is", id,
+			 err->text);
+		rc = journal_add(plugin->journal, JOURNAL_ENDPOINT, id, err);
+	}
+	return rc;
+}
+
+/* There is nothing to do, and an error would leave Docker with an endpoint that cannot be removed. */
+int endpoint_program(struct call *call, struct err *err)
+{
+	const json_t *options = json_object_get(call->body, "Options");
+	const char *id = json_string_value(json_object_get(call->body, "EndpointID"));
+
+	if (json_array_size(json_object_get(options, "com.docker.network.portmap")))
+		log_warn(
+			"docker",
+			"endpoint %.12s: published ports (-p) have no effect; its own address is reachable as its "
+			"profile allows",
+			id ? id : "?");
+	return 0;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A client of the Docker engine's API on libcurl's multi interface, in the process's event loop. */
+#include "docker/engine.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "docker/request.h"
+#include "util/log.h"
+#include "util/task.h"
+
+#define TIMEOUT_MS    5000
+#define MAX_ANSWER    (8 * 1024 * 1024)
+#define RETRY_FIRST_S 1
+#define RETRY_LAST_S  60
+
+struct engine {
+	char *server;
+	CURLM *multi;
+	struct event *timer;   /* libcurl's own timeouts */
+	struct event *refresh; /* next question for the cluster store */
+	int retry_s;
+	int cluster_store; /* -1: unknown */
+	bool asking, closing;
+	struct wait *idle; /* engine_close() waits for `asking` to end */
+};
+
+struct transfer {
+	CURL *curl;
+	char *body;
+	size_t length;
+	CURLcode code;
+	struct wait done;
+};
+
+/* ---- libcurl in the event loop ---- */
+
+static void finish_transfers(struct engine *engine)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(engine->multi, &left))) {
+		struct transfer *transfer;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+		transfer->code = message->data.result;
+		wait_wake(&transfer->done);
+	}
+}
+
+static void on_socket(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *engine = arg;
+	int running, action = (events & EV_READ ? CURL_CSELECT_IN : 0) |
+			      (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
+
+	curl_multi_socket_action(engine->multi, fd, action, &running);
+	finish_transfers(engine);
+}
+
+static void on_timer(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *engine = arg;
+	int running;
+
+	curl_multi_socket_action(engine->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	finish_transfers(engine);
+}
+
+static int watch_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct engine *engine = arg;
+	struct event *event = socket_arg;
+	short events = EV_PERSIST;
+
+	if (event)
+		event_free(event);
+	event = NULL;
+	if (what != CURL_POLL_REMOVE) {
+		events |= what & CURL_POLL_IN ? EV_READ : 0;
+		events |= what & CURL_POLL_OUT ? EV_WRITE : 0;
+		event = event_new(task_base(), fd, events, on_socket, engine);
+		if (event)
+			event_add(event, NULL);
+	}
+	curl_multi_assign(engine->multi, fd, event);
+	return 0;
+}
+
+static int set_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct engine *engine = arg;
+	struct timeval delay = {timeout_ms / 1000, (timeout_ms % 1000) * 1000};
+
+	if (timeout_ms < 0)
+		event_del(engine->timer);
+	else
+		event_add(engine->timer, &delay);
+	return 0;
+}
+
+/* ---- one question ---- */
+
+static size_t append_body(char *data, size_t size, size_t count, void *arg)
+{
+	struct transfer *transfer = arg;
+	size_t length = size * count;
+	char *body;
+
+	if (length > MAX_ANSWER - transfer->length)
+		return 0;
+	body = realloc(transfer->body, transfer->length + length + 1);
+	if (!body)
+		return 0;
+	transfer->body = body;
+	memcpy(body + transfer->length, data, length);
+	transfer->length += length;
+	body[transfer->length] = '\0';
+	return length;
+}
+
+/* Without a version in the path: every engine since 1.9 answers, and new ones refuse old versions. */
+static int prepare(struct engine *engine, const char *path, struct transfer *transfer)
+{
+	bool is_tcp = !strncmp(engine->server, "tcp://", 6);
+	char url[512];
+
+	if (snprintf(url, sizeof(url), "http://%s%s", is_tcp ? engine->server + 6 : "docker", path) >=
+	    (int)sizeof(url))
+		return -ENAMETOOLONG;
+	transfer->curl = curl_easy_init();
+	if (!transfer->curl)
+		return -ENOMEM;
+	curl_easy_setopt(transfer->curl, CURLOPT_URL, url);
+	if (!is_tcp)
+		curl_easy_setopt(transfer->curl, CURLOPT_UNIX_SOCKET_PATH, engine->server);
+	curl_easy_setopt(transfer->curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(transfer->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(transfer->curl, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
+	curl_easy_setopt(transfer->curl, CURLOPT_PRIVATE, transfer);
+	curl_easy_setopt(transfer->curl, CURLOPT_WRITEFUNCTION, append_body);
+	curl_easy_setopt(transfer->curl, CURLOPT_WRITEDATA, transfer);
+	return 0;
+}
+
+static int read_answer(const struct transfer *transfer, const char *path, json_t **ret, struct err *err)
+{
+	long status = 0;
+	int rc;
+
+	if (transfer->code != CURLE_OK)
+		return err_set(err, ENOTCONN, "the Docker engine does not answer %s: %s", path,
+			       curl_easy_strerror(transfer->code));
+	curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 404)
+		return err_set(err, ENOENT, "the Docker engine has no %s", path);
+	if (status != 200)
+		return err_set(err, EBADMSG, "the Docker engine answers %s with status %ld", path, status);
+	rc = model_json_parse(transfer->body ? transfer->body : "", ret, err);
+	return rc < 0 ? err_prefix(err, rc, "the Docker engine's answer to %s", path) : 0;
+}
+
+static int get(struct engine *engine, const char *path, json_t **ret, struct err *err)
+{
+	struct transfer transfer = {.code = CURLE_OPERATION_TIMEDOUT};
+	int rc = prepare(engine, path, &transfer);
+
+	if (!rc && curl_multi_add_handle(engine->multi, transfer.curl) != CURLM_OK)
+		rc = -ENOMEM;
+	if (rc < 0) {
+		err_set(err, -rc, "cannot ask the Docker engine for %s: %s", path, strerror(-rc));
+	} else {
+		/* libcurl keeps the time itself; the longer wait is for a loop that was busy elsewhere. */
+		wait_for(&transfer.done, 2 * TIMEOUT_MS);
+		rc = read_answer(&transfer, path, ret, err);
+		curl_multi_remove_handle(engine->multi, transfer.curl);
+	}
+	curl_easy_cleanup(transfer.curl);
+	free(transfer.body);
+	return rc;
+}
+
+/* ---- what the plugin wants to know ---- */
+
+static int add_endpoints(const json_t *network, struct strings *ret)
+{
+	const char *container;
+	json_t *entry;
+
+	json_object_foreach (json_object_get(network, "Containers"), container, entry) {
+		const char *id = json_string_value(json_object_get(entry, "EndpointID"));
+
+		if (id && strings_add(ret, id) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int engine_endpoints(struct engine *engine, struct strings *ret, struct err *err)
+{
+	json_t *networks, *network, *details;
+	size_t i;
+	int rc = get(engine, "/networks", &networks, err);
+
+	if (rc < 0)
+		return rc;
+	if (!json_is_array(networks))
+		rc = err_set(err, EBADMSG, "the Docker engine's list of networks is not a list");
+	json_array_foreach (networks, i, network) {
+		const char *id = json_string_value(json_object_get(network, "Id"));
+		char path[256];
+
+		if (rc < 0 || !id || !request_id_valid(id, 1))
+			continue;
+		/* The list itself leaves out who is connected. */
+		snprintf(path, sizeof(path), "/networks/%s", id);
+		rc = get(engine, path, &details, err);
+		if (rc == -ENOENT)
+			rc = 0; /* removed meanwhile */
+		else if (!rc) {
+			rc = add_endpoints(details, ret);
+			json_decref(details);
+		}
+	}
+	json_decref(networks);
+	return rc;
+}
+
+int engine_has_cluster_store(const struct engine *engine)
+{
+	return engine->cluster_store;
+}
+
+static void ask_cluster_store(void *arg)
+{
+	struct engine *engine = arg;
+	struct timeval delay = {engine->retry_s, 0};
+	const char *store;
+	struct err err;
+	json_t *info;
+
+	if (!get(engine, "/info", &info, &err)) {
+		store = json_string_value(json_object_get(info, "ClusterStore"));
+		engine->cluster_store = store && *store;
+		log_info("docker", "the Docker engine has %s cluster store",
+			 engine->cluster_store ? "a" : "no");
+		json_decref(info);
+	} else if (!engine->closing) {
+		log_debug("docker", "%s; asking again in %d s", err.text, engine->retry_s);
+		event_add(engine->refresh, &delay);
+		engine->retry_s = engine->retry_s * 2 < RETRY_LAST_S ? engine->retry_s * 2 : RETRY_LAST_S;
+	}
+	engine->asking = false;
+	if (engine->idle)
+		wait_wake(engine->idle);
+}
+
+static void on_refresh(evutil_socket_t fd, short events, void *arg)
+{
+	struct engine *engine = arg;
+
+	if (engine->asking || engine->closing)
+		return;
+	engine->asking = true;
+	if (task_start(ask_cluster_store, engine) < 0)
+		engine->asking = false;
+}
+
+void engine_refresh(struct engine *engine)
+{
+	engine->retry_s = RETRY_FIRST_S;
+	event_active(engine->refresh, EV_TIMEOUT, 0);
+}
+
+int engine_open(const char *docker_host, struct engine **ret, struct err *err)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine)
+		return err_set(err, ENOMEM, "out of memory");
+	engine->cluster_store = -1;
+	engine->server = strdup(docker_host);
+	engine->multi = curl_multi_init();
+	engine->timer = evtimer_new(task_base(), on_timer, engine);
+	engine->refresh = evtimer_new(task_base(), on_refresh, engine);
+	if (!engine->server || !engine->multi || !engine->timer || !engine->refresh) {
+		engine_close(engine);
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	curl_multi_setopt(engine->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	curl_multi_setopt(engine->multi, CURLMOPT_SOCKETDATA, engine);
+	curl_multi_setopt(engine->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(engine->multi, CURLMOPT_TIMERDATA, engine);
+	engine_refresh(engine);
+	*ret = engine;
+	return 0;
+}
+
+void engine_close(struct engine *engine)
+{
+	struct wait idle = {0};
+
+	if (!engine)
+		return;
+	engine->closing = true;
+	if (engine->asking) {
+		engine->idle = &idle;
+		wait_for(&idle, -1);
+	}
+	/* Closes idle connections, which calls back to let their events go. */
+	curl_multi_cleanup(engine->multi);
+	if (engine->timer)
+		event_free(engine->timer);
+	if (engine->refresh)
+		event_free(engine->refresh);
+	free(engine->server);
+	free(engine);
+}

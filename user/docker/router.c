@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The methods of the Docker plugin protocol. Those that need neither datastore nor kernel are answered here.
+ */
+#include "docker/router.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "model/model.h"
+#include "util/log.h"
+
+static int answer_nothing(struct call *call, struct err *err)
+{
+	return 0;
+}
+
+static int answer(struct call *call, json_t *answer, struct err *err)
+{
+	call->answer = answer;
+	return answer ? 0 : err_set(err, ENOMEM, "out of memory");
+}
+
+/* Sent once in the life of a dockerd, whatever happens to this process. */
+static int activate(struct call *call, struct err *err)
+{
+	engine_refresh(call->plugin->engine);
+	return answer(call, json_pack("{s:[s, s]}", "Implements", "NetworkDriver", "IpamDriver"), err);
+}
+
+static int network_capabilities(struct call *call, struct err *err)
+{
+	const char *scope = scope_is_global(call->plugin, call->peer) ? "global" : "local";
+
+	return answer(call, json_pack("{s:s}", "Scope", scope), err);
+}
+
+static int ipam_capabilities(struct call *call, struct err *err)
+{
+	return answer(call, json_pack("{s:b, s:b}", "RequiresMACAddress", 0, "RequiresRequestReplay", 0),
+		      err);
+}
+
+static int address_spaces(struct call *call, struct err *err)
+{
+	return answer(call,
+		      json_pack("{s:s, s:s}", "LocalDefaultAddressSpace", LOCAL_SPACE,
+				"GlobalDefaultAddressSpace", GLOBAL_SPACE),
+		      err);
+}
+
+/* Any error here makes `docker run` fail, and there is nothing that could be wrong. */
+static int endpoint_info(struct call *call, struct err *err)
+{
+	return answer(call, json_pack("{s:{}}", "Value"), err);
+}
+
+static int allocate_network(struct call *call, struct err *err)
+{
+	return answer(call, json_pack("{s:n}", "Options"), err);
+}
+
+static const struct route routes[] = {
+	{"Plugin.Activate", false, activate},
+	{"NetworkDriver.GetCapabilities", false, network_capabilities},
+	{"NetworkDriver.DiscoverNew", true, answer_nothing},
+	{"NetworkDriver.DiscoverDelete", true, answer_nothing},
+	{"NetworkDriver.AllocateNetwork", true, allocate_network},
+	{"NetworkDriver.FreeNetwork", true, answer_nothing},
+	{"NetworkDriver.CreateNetwork", true, network_create},
+	{"NetworkDriver.DeleteNetwork", true, network_delete},
+	{"NetworkDriver.CreateEndpoint", true, endpoint_create},
+	{"NetworkDriver.EndpointOperInfo", true, endpoint_info},
+	{"NetworkDriver.DeleteEndpoint", true, endpoint_delete},
+	{"NetworkDriver.Join", true, endpoint_join},
+	{"NetworkDriver.Leave", true, endpoint_leave},
+	{"NetworkDriver.ProgramExternalConnectivity", true, endpoint_program},
+	{"NetworkDriver.RevokeExternalConnectivity", true, answer_nothing},
+	{"IpamDriver.GetCapabilities", false, ipam_capabilities},
+	{"IpamDriver.GetDefaultAddressSpaces", false, address_spaces},
+	{"IpamDriver.RequestPool", true, pool_request},
+	{"IpamDriver.ReleasePool", true, answer_nothing}, /* pools are shared and not counted */
+	{"IpamDriver.RequestAddress", true, address_request},
+	{"IpamDriver.ReleaseAddress", true, address_give_back},
+};
+
+const struct route *router_find(const char *path)
+{
+	if (!path || *path != '/')
+		return NULL;
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!strcmp(path + 1, routes[i].method))
+			return &routes[i];
+	}
+	return NULL;
+}
+
+/*
+ * When a connection breaks under a request, dockerd repeats it with an empty body and takes {} for success:
+ * an empty body must be an error.
+ */
+static int read_body(const struct route *route, const struct server_request *request, json_t **ret,
+		     struct err *err)
+{
+	int rc;
+
+	*ret = NULL;
+	if (!route->has_arguments)
+		return 0;
+	if (!request->body[strspn(request->body, " \t\r\n")])
+		return err_set(err, EBADMSG, "empty request body (retry after a broken connection)");
+	rc = model_json_parse(request->body, ret, err);
+	if (rc < 0)
+		return err_prefix(err, -EBADMSG, "the request is not JSON");
+	if (!json_is_object(*ret)) {
+		json_decref(*ret);
+		*ret = NULL;
+		return err_set(err, EBADMSG, "the request is not a JSON object");
+	}
+	return 0;
+}
+
+static int call_method(struct plugin *plugin, const struct route *route, const struct server_request *request,
+		       json_t **ret, struct err *err)
+{
+	struct call call = {.plugin = plugin, .peer = request->peer};
+	json_t *body;
+	int rc = read_body(route, request, &body, err);
+
+	if (!rc) {
+		call.body = body;
+		rc = route->handle(&call, err);
+		json_decref(body);
+	}
+	if (!rc && !call.answer && !(call.answer = json_object()))
+		rc = err_set(err, ENOMEM, "out of memory");
+	if (rc < 0) {
+		json_decref(call.answer);
+		call.answer = NULL;
+	}
+	*ret = call.answer;
+	return rc;
+}
+
+int router_serve(void *arg, const struct server_request *request, json_t **ret, struct err *err)
+{
+	const struct route *route = router_find(request->path);
+	struct plugin *plugin = arg;
+	int64_t start = task_clock_ms();
+	int rc;
+
+	plugin->requests++;
+	if (!route) {
+		plugin->errors++;
+		err_set(err, ENOENT, "there is no method of this name");
+		return 404;
+	}
+	rc = call_method(plugin, route, request, ret, err);
+	if (!rc) {
+		log_debug("docker", "%s: %lld ms", route->method, (long long)(task_clock_ms() - start));
+		return 200;
+	}
+	plugin->errors++;
+	log_warn("docker", "%s refused: %s", route->method, err->text);
+	return rc == -EBADMSG ? 400 : 500;
+}

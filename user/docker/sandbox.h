@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Next hops of containers with several networks of ours. libnetwork refuses a second interface with the same
+ * route, so the n-th endpoint of a sandbox gets the n-th next hop: 169.254.1.<n> and fe80::<n>.
+ *
+ * Kept in a file beneath the run directory: sandboxes live as long as the machine is up, and a restart of
+ * this process must not forget them.
+ */
+#ifndef DOCKER_SANDBOX_H
+#define DOCKER_SANDBOX_H
+
+#include "util/addr.h"
+#include "util/err.h"
+
+struct sandboxes;
+/* A file that cannot be read counts as empty. */
+int sandboxes_open(const char *run_dir, struct sandboxes **ret, struct err *err);
+void sandboxes_close(struct sandboxes *sandboxes);
+
+/* The endpoint's number in the sandbox, from 1; the same again for an endpoint that has one. */
+int sandbox_join(struct sandboxes *sandboxes, const char *sandbox, const char *endpoint, struct err *err);
+void sandbox_leave(struct sandboxes *sandboxes, const char *endpoint);
+struct addr sandbox_next_hop(uint8_t family, unsigned int number);
+
+#endif

@@ -7,8 +7,13 @@
  * -EEXIST, -ESTALE (compare failed), -ENOTCONN / -ETIMEDOUT (unreachable: the operation may or may not have
  * happened), -EBADMSG (answer not understood). The text names backend, operation and key.
  *
- * Semantics are those of the etcd v2 API in every backend: directories exist by having children (empty ones
- * can be made), revisions ("modifiedIndex") grow with every write in the store.
+ * Semantics are those of the etcd v2 API in every backend: a directory comes into being with its first child
+ * (or empty, by store_make_directory()) and stays, empty or not, until it is deleted itself; a key cannot be
+ * both value (-EISDIR) and directory (-ENOTDIR); revisions ("modifiedIndex") grow with every write in the
+ * store. Keys start with '/' and have no empty, "." or ".." segment (-EINVAL).
+ *
+ * Inside a callback of the event loop only tasks may call what waits: get, list, children, every write, and
+ * store_close().
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -38,6 +43,7 @@ struct store_list {
 
 /* Opens the backend that the configuration names. Does not wait for a server: the first call does. */
 int store_open(const struct config *config, struct store **ret, struct err *err);
+/* Stops its watches, which must not be stopped later. NULL: no-op. */
 void store_close(struct store *store);
 /* "etcd" or "sqlite", and where, e.g. "http://127.0.0.1:2379" or "/var/lib/calico/calico.db". */
 const char *store_kind(const struct store *store);
@@ -50,8 +56,8 @@ void store_list_done(struct store_list *list);
 int store_get(struct store *store, const char *key, struct store_node *ret, struct err *err);
 /* All leaves beneath the directory, recursively; absent: an empty list and 0. */
 int store_list(struct store *store, const char *directory, struct store_list *ret, struct err *err);
-/* Names of the direct children (last path segment in node.key), directories with value NULL; absent: empty.
- */
+/* The direct children, with only the last path segment in node.key; directories with value NULL; absent:
+ * empty. */
 int store_children(struct store *store, const char *directory, struct store_list *ret, struct err *err);
 
 /* Writes are given the revision they created in *ret_revision (may be NULL). */
@@ -72,18 +78,24 @@ int store_make_directory(struct store *store, const char *directory, struct err 
  * Follows a subtree: first every leaf as an event, then `in_sync`, then each change as it happens. When
  * history is lost (etcd error 401, cluster replaced, connection lost for long) it reads a snapshot again and
  * reports only the differences, deletions included, and `in_sync` once more. While the store is unreachable
- * nothing is reported as deleted. Callbacks run from the event loop, never inside a call of this header.
+ * nothing is reported as deleted; nor when everything beneath the directory is gone at once (the tree was
+ * deleted, or the store replaced by an empty one): that counts as lost contact until there is a key again.
+ *
+ * Callbacks run in a task of the watch, never inside a call of this header. They may wait, which holds up the
+ * events after them, and may stop the watch.
  */
 struct store_watch_ops {
 	/* value NULL: the key is gone. Directory deletions fan out to one event per known leaf. */
 	void (*event)(void *arg, const char *key, const char *value, uint64_t revision);
 	void (*in_sync)(void *arg);
-	/* connected: false once when contact is lost (why: one sentence), true when it is back. */
+	/* connected: false once when contact is lost (why: one sentence), true when it is back (why: NULL).
+	 */
 	void (*contact)(void *arg, bool connected, const char *why);
 };
 struct store_watch;
 int store_watch(struct store *store, const char *directory, const struct store_watch_ops *ops, void *arg,
 		struct store_watch **ret, struct err *err);
+/* No callback follows. NULL: no-op. */
 void store_watch_stop(struct store_watch *watch);
 /* Reads a snapshot again as if history had been lost. */
 void store_watch_resync(struct store_watch *watch);

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The embedded store: the tree of keys in one SQLite file, with the semantics of the etcd v2 API. */
+#include "store/store_sqlite.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/config.h"
+
+/* So many changes are kept; a watcher that was away for more reads a snapshot. */
+#define CHANGES_KEPT 10000
+
+struct node_state {
+	bool exists, directory;
+	uint64_t revision;
+};
+
+static int find(struct sqlite_db *db, const char *key, struct node_state *ret)
+{
+	sqlite3_stmt *row;
+	int r = sql_open(db, &row,
+			 "SELECT value IS NULL, modified FROM node WHERE key = ?1 AND "
+			 "(expiry IS NULL OR expiry > " SQL_NOW ")",
+			 "s", key);
+
+	if (r < 0)
+		return r;
+	r = sql_next(db, row);
+	*ret = (struct node_state){.exists = r > 0};
+	if (r > 0) {
+		ret->directory = sqlite3_column_int(row, 0);
+		ret->revision = (uint64_t)sqlite3_column_int64(row, 1);
+	}
+	sqlite3_finalize(row);
+	return r < 0 ? r : 0;
+}
+
+static int read_revision(struct sqlite_db *db, uint64_t *ret)
+{
+	sqlite3_stmt *row;
+	int r = sql_open(db, &row, "SELECT max(revision) FROM change", "");
+
+	if (r < 0)
+		return r;
+	r = sql_next(db, row);
+	*ret = r > 0 ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
+	sqlite3_finalize(row);
+	return r < 0 ? r : 0;
+}
+
+/* The log gives every change its revision. It never becomes empty, so revisions never start again. */
+static int log_change(struct sqlite_db *db, enum sqlite_change kind, const char *key, const char *value,
+		      uint64_t *ret_revision)
+{
+	int r = sql_exec(db, "INSERT INTO change (kind, key, value) VALUES (?1, ?2, ?3)", "iss",
+			 (int64_t)kind, key, value);
+
+	if (r < 0)
+		return r;
+	*ret_revision = (uint64_t)sqlite3_last_insert_rowid(db->handle);
+	return sql_exec(db, "DELETE FROM change WHERE revision <= ?1", "i",
+			(int64_t)*ret_revision - CHANGES_KEPT);
+}
+
+int sqlite_purge(struct sqlite_db *db)
+{
+	struct store_list expired = {0};
+	sqlite3_stmt *row;
+	uint64_t revision;
+	int r = sql_open(db, &row, "DELETE FROM node WHERE expiry <= " SQL_NOW " RETURNING key", "");
+
+	if (r < 0)
+		return r;
+	while ((r = sql_next(db, row)) > 0) {
+		r = store_list_add(&expired, sql_text(row, 0), NULL, 0);
+		if (r < 0)
+			break;
+	}
+	sqlite3_finalize(row);
+	for (size_t i = 0; i < expired.count && r == 0; i++)
+		r = log_change(db, CHANGE_LEAF_GONE, expired.nodes[i].key, NULL, &revision);
+	store_list_done(&expired);
+	return r;
+}
+
+struct request {
+	const char *key;
+	bool recursive;
+	const struct store_put *put;
+	const struct store_removal *removal;
+	struct store_node *node;
+	struct store_list *list;
+	uint64_t revision;
+};
+
+static int get_node(struct sqlite_db *db, void *arg)
+{
+	struct request *request = arg;
+	sqlite3_stmt *row;
+	int r = sql_open(db, &row,
+			 "SELECT value, modified FROM node WHERE key = ?1 AND "
+			 "(expiry IS NULL OR expiry > " SQL_NOW ")",
+			 "s", request->key);
+
+	if (r < 0)
+		return r;
+	store_node_done(request->node);
+	r = sql_next(db, row);
+	if (r == 0) {
+		r = -ENOENT;
+	} else if (r > 0 && !sql_text(row, 0)) {
+		r = -EISDIR;
+	} else if (r > 0) {
+		request->node->key = strdup(request->key);
+		request->node->value = strdup(sql_text(row, 0));
+		request->node->revision = (uint64_t)sqlite3_column_int64(row, 1);
+		r = request->node->key && request->node->value ? 0 : -ENOMEM;
+	}
+	sqlite3_finalize(row);
+	return r;
+}
+
+/* '0' is the character after '/': both bounds make an index range of exactly what is beneath. */
+int sqlite_list(struct sqlite_db *db, const char *directory, bool recursive, struct store_list *ret)
+{
+	sqlite3_stmt *row;
+	int r = sql_open(
+		db, &row,
+		"SELECT key, value, modified FROM node WHERE key > ?1 || '/' AND key < ?1 || '0' AND "
+		"(expiry IS NULL OR expiry > " SQL_NOW ")",
+		"s", directory);
+
+	if (r < 0)
+		return r;
+	while ((r = sql_next(db, row)) > 0) {
+		const char *key = sql_text(row, 0), *value = sql_text(row, 1);
+
+		if (recursive ? !value : strchr(key + strlen(directory) + 1, '/') != NULL)
+			continue;
+		r = store_list_add(ret, key, value, (uint64_t)sqlite3_column_int64(row, 2));
+		if (r < 0)
+			break;
+	}
+	sqlite3_finalize(row);
+	return r < 0 ? r : read_revision(db, &ret->revision);
+}
+
+static int list_nodes(struct sqlite_db *db, void *arg)
+{
+	struct request *request = arg;
+	struct node_state state;
+	int r = find(db, request->key, &state);
+
+	store_list_done(request->list);
+	if (r == 0 && state.exists && !state.directory)
+		r = -ENOTDIR;
+	return r < 0 ? r : sqlite_list(db, request->key, request->recursive, request->list);
+}
+
+static int make_parents(struct sqlite_db *db, const char *key, uint64_t revision)
+{
+	char *parent = strdup(key), *slash;
+	int r = parent ? 0 : -ENOMEM;
+
+	while (r == 0 && (slash = strrchr(parent, '/')) != parent) {
+		struct node_state state;
+
+		*slash = '\0';
+		r = find(db, parent, &state);
+		if (r < 0 || (state.exists && state.directory))
+			break;
+		r = state.exists ? -ENOTDIR
+				 : sql_exec(db, "INSERT INTO node VALUES (?1, NULL, ?2, ?2, NULL)", "si",
+					    parent, (int64_t)revision);
+	}
+	free(parent);
+	return r;
+}
+
+static int check_put(const struct store_put *put, const struct node_state *state)
+{
+	if (put->when == PUT_IF_ABSENT && state->exists)
+		return -EEXIST;
+	if (put->when == PUT_IF_REVISION && !state->exists)
+		return -ENOENT;
+	if (state->exists && state->directory)
+		return -EISDIR;
+	if (put->when == PUT_IF_REVISION && state->revision != put->revision)
+		return -ESTALE;
+	return 0;
+}
+
+static int put_node(struct sqlite_db *db, void *arg)
+{
+	struct request *request = arg;
+	const struct store_put *put = request->put;
+	struct node_state state;
+	int r = sqlite_purge(db);
+
+	if (r == 0)
+		r = find(db, put->key, &state);
+	if (r == 0)
+		r = check_put(put, &state);
+	if (r == 0)
+		r = log_change(db, put->value ? CHANGE_LEAF_SET : CHANGE_DIRECTORY_MADE, put->key, put->value,
+			       &request->revision);
+	if (r == 0)
+		r = make_parents(db, put->key, request->revision);
+	if (r < 0)
+		return r;
+	return sql_exec(
+		db,
+		"INSERT INTO node VALUES (?1, ?2, ?3, ?3, iif(?4 = 0, NULL, " SQL_NOW " + ?4 * 1000)) "
+		"ON CONFLICT (key) DO UPDATE SET value = excluded.value, modified = excluded.modified, "
+		"expiry = excluded.expiry",
+		"ssii", put->key, put->value, (int64_t)request->revision, (int64_t)put->ttl_s);
+}
+
+static int remove_node(struct sqlite_db *db, void *arg)
+{
+	struct request *request = arg;
+	const struct store_removal *removal = request->removal;
+	struct node_state state;
+	uint64_t revision;
+	int r = sqlite_purge(db);
+
+	if (r == 0)
+		r = find(db, removal->key, &state);
+	if (r < 0)
+		return r;
+	if (!state.exists)
+		return -ENOENT;
+	if (state.directory && !removal->recursive)
+		return -EISDIR;
+	if (removal->revision && state.revision != removal->revision)
+		return -ESTALE;
+	r = log_change(db, state.directory ? CHANGE_DIRECTORY_GONE : CHANGE_LEAF_GONE, removal->key, NULL,
+		       &revision);
+	if (r < 0)
+		return r;
+	return sql_exec(db, "DELETE FROM node WHERE key = ?1 OR (key > ?1 || '/' AND key < ?1 || '0')", "s",
+			removal->key);
+}
+
+/* The sentence for a refusal that is not SQLite's. */
+static int refuse(const struct store *store, int r, const char *key, struct err *err)
+{
+	const char *path = store->where;
+
+	switch (r) {
+	case -ENOENT:
+		return err_set(err, ENOENT, "there is no key %s in the datastore %s", key, path);
+	case -EEXIST:
+		return err_set(err, EEXIST, "the key %s is in the datastore %s already", key, path);
+	case -ESTALE:
+		return err_set(err, ESTALE, "the key %s in the datastore %s was changed meanwhile, try again",
+			       key, path);
+	case -EISDIR:
+		return err_set(err, EISDIR, "%s is a directory in the datastore %s", key, path);
+	case -ENOTDIR:
+		return err_set(err, ENOTDIR, "a part of %s is a value, not a directory, in the datastore %s",
+			       key, path);
+	default:
+		return err_set(err, -r, "cannot access %s in the datastore %s: %s", key, path, strerror(-r));
+	}
+}
+
+static int run(struct store *store, bool write, sqlite_work fn, struct request *request, struct err *err)
+{
+	struct sqlite_db *db = &((struct sqlite_store *)store)->db;
+	bool own;
+	int r = write ? sqlite_db_write(db, fn, request, &own, err)
+		      : sqlite_db_read(db, fn, request, &own, err);
+
+	return own ? refuse(store, r, request->key, err) : r;
+}
+
+static int get(struct store *store, const char *key, struct store_node *ret, struct err *err)
+{
+	struct request request = {.key = key, .node = ret};
+	int r = run(store, false, get_node, &request, err);
+
+	if (r < 0)
+		store_node_done(ret);
+	return r;
+}
+
+static int list(struct store *store, const char *directory, bool recursive, struct store_list *ret,
+		struct err *err)
+{
+	struct request request = {.key = directory, .recursive = recursive, .list = ret};
+
+	return run(store, false, list_nodes, &request, err);
+}
+
+static int put(struct store *store, const struct store_put *put, uint64_t *ret_revision, struct err *err)
+{
+	struct request request = {.key = put->key, .put = put};
+	int r = run(store, true, put_node, &request, err);
+
+	*ret_revision = request.revision;
+	return r;
+}
+
+static int drop(struct store *store, const struct store_removal *removal, struct err *err)
+{
+	struct request request = {.key = removal->key, .removal = removal};
+
+	return run(store, true, remove_node, &request, err);
+}
+
+static void close_store(struct store *base)
+{
+	struct sqlite_store *store = (struct sqlite_store *)base;
+
+	sqlite_notify_done(store);
+	sqlite_db_done(&store->db);
+	free(store);
+}
+
+static const struct store_backend backend = {
+	.kind = "sqlite",
+	.close = close_store,
+	.get = get,
+	.list = list,
+	.put = put,
+	.remove = drop,
+	.snapshot = sqlite_snapshot,
+	.poll = sqlite_poll,
+};
+
+int store_open_sqlite(const struct config *config, struct store **ret, struct err *err)
+{
+	struct sqlite_store *store = calloc(1, sizeof(*store));
+
+	if (!store || !(store->base.where = strdup(config->sqlite_path))) {
+		free(store);
+		return err_set(err, ENOMEM, "out of memory opening the datastore %s", config->sqlite_path);
+	}
+	store->base.backend = &backend;
+	store->notify_fd = -1;
+	sqlite_db_init(&store->db, store->base.where);
+	*ret = &store->base;
+	return 0;
+}

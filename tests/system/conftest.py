@@ -38,6 +38,12 @@ def cluster_machine(network, image):
         yield made
 
 
+@pytest.fixture(params=["embedded", "etcd"])
+def any_machine(request):
+    """Each of the two above in turn."""
+    return request.getfixturevalue({"embedded": "machine", "etcd": "cluster_machine"}[request.param])
+
+
 @pytest.fixture
 def two_machines(network, image):
     """Two machines on one etcd."""

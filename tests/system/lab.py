@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -42,11 +43,42 @@ def until(condition, seconds=10, what="the condition"):
         time.sleep(0.02)
 
 
+def echoes(connection, line=b"hello\n"):
+    """Whether the other end of a connection sends the line back in time."""
+    try:
+        connection.sendall(line)
+        received = b""
+        while len(received) < len(line):
+            part = connection.recv(len(line) - len(received))
+            if not part:
+                return False
+            received += part
+    except OSError:
+        return False
+    return received == line
+
+
 @contextlib.contextmanager
 def busybox_image():
     with tempfile.NamedTemporaryFile(prefix="calico-busybox-", suffix=".tar") as archive:
         subprocess.run([f"{ROOT}/tools/busybox-image"], stdout=archive, check=True)
         yield archive.name
+
+
+def socket_in(namespace, *arguments):
+    """A socket of another network namespace (a path), usable from here."""
+    made = []
+
+    def make():
+        with open(namespace) as handle:
+            if libc.setns(handle.fileno(), 0x40000000) != 0:  # CLONE_NEWNET, of this thread only
+                raise OSError(ctypes.get_errno(), f"setns({namespace})")
+        made.append(socket.socket(*arguments))
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    return made[0]
 
 
 def processes():
@@ -323,8 +355,8 @@ class Machine:
         return self.inspect(name)["NetworkSettings"]["Networks"][network]["IPAddress"]
 
     def container_namespace(self, name):
-        """A command prefix that runs programs of this computer in the container's network namespace."""
-        return ["nsenter", f"--net=/proc/{self.inspect(name)['State']['Pid']}/ns/net", "--"]
+        """Path of the container's network namespace, for socket_in()."""
+        return f"/proc/{self.inspect(name)['State']['Pid']}/ns/net"
 
     def remove(self, *names):
         self.docker("rm", "-f", *names)
@@ -380,8 +412,37 @@ class Machine:
         command = ("exec", container, "ping", "-q", "-c", "1", "-W", str(seconds), address)
         return self.docker(*command, check=False).returncode == 0
 
+    def socket(self, container, *arguments):
+        return socket_in(self.container_namespace(container), *arguments)
+
+    def dial(self, container, address, port, seconds=2):
+        """A TCP connection from inside the container, or None when it is not answered in time."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        connection = self.socket(container, family, socket.SOCK_STREAM)
+        connection.settimeout(seconds)
+        try:
+            connection.connect((address, port))
+        except OSError:
+            connection.close()
+            return None
+        return connection
+
     def connects(self, container, address, port, seconds=2):
         """Whether a TCP connection from the container to an echo server brings its line back."""
-        done = self.docker("exec", "-i", container, "nc", "-w", str(seconds), address, str(port), check=False,
-                           input="hello\n")
-        return done.stdout == "hello\n"
+        connection = self.dial(container, address, port, seconds)
+        if not connection:
+            return False
+        with connection:
+            return echoes(connection)
+
+    def start_echo(self, name, network, *ports, options=()):
+        """A container that echoes on these TCP ports; returns its address when all of them listen."""
+        address = self.start(name, network, "sh", "-c",
+                             "; ".join(f"nc -ll -p {port} -e cat &" for port in ports) + " wait", options=options)
+
+        def listening():
+            shown = self.docker("exec", name, "netstat", "-ltn")
+            return all(f":{port} " in shown for port in ports)
+
+        until(listening, what=f"{name}'s servers")
+        return address

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* HTTP requests to etcd: libcurl's multi interface in the event loop. Private to this module. */
+#ifndef STORE_ETCD_HTTP_H
+#define STORE_ETCD_HTTP_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/err.h"
+#include "util/task.h"
+
+struct etcd_http;
+
+struct etcd_tls {
+	char *ca_file, *cert_file, *key_file; /* NULL: none */
+};
+
+struct etcd_request {
+	const char *method;
+	const char *url;
+	const char *form; /* body, or NULL */
+	int connect_ms, total_ms;
+	struct wait *wake; /* woken when the head of the answer is there, and at the end */
+
+	bool answered; /* the head is there: status, index, cluster */
+	bool finished;
+	bool sent;  /* at the end: the server may have seen it */
+	int result; /* at the end: 0, or -errno with `why`; any HTTP status is an answer */
+	char why[CURL_ERROR_SIZE];
+	long status;
+	uint64_t index;	  /* X-Etcd-Index */
+	char cluster[64]; /* X-Etcd-Cluster-Id; empty: none */
+	char *body;
+	size_t size;
+	CURL *easy;
+};
+
+/* tls is borrowed. */
+int etcd_http_new(const struct etcd_tls *tls, struct etcd_http **ret, struct err *err);
+/* When no request is left. */
+void etcd_http_free(struct etcd_http *http);
+
+/* 0 or -ENOMEM. Must be ended with etcd_http_end() in every case, at any time. */
+int etcd_http_start(struct etcd_http *http, struct etcd_request *request);
+void etcd_http_end(struct etcd_http *http, struct etcd_request *request);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Profiles: names that endpoints list, and the rules, tags and labels under them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/engine.h"
+
+struct profile *profile_find(struct policy_engine *engine, const char *name)
+{
+	struct profile *profile;
+
+	HASH_FIND_STR(engine->profiles, name, profile);
+	return profile;
+}
+
+int profile_get(struct policy_engine *engine, const char *name, struct profile **ret)
+{
+	size_t size = strlen(name) + 1;
+	struct profile *profile = profile_find(engine, name);
+
+	*ret = profile;
+	if (profile)
+		return 0;
+	profile = calloc(1, sizeof(*profile) + size);
+	if (!profile)
+		return -ENOMEM;
+	memcpy(profile->name, name, size);
+	if (ruleset_init(&profile->rules, "profile", NULL, name) < 0)
+		goto free_profile;
+	HASH_ADD_STR(engine->profiles, name, profile);
+	if (HASH_FAILED(profile))
+		goto free_profile;
+	*ret = profile;
+	return 0;
+free_profile:
+	profile_free(profile);
+	return -ENOMEM;
+}
+
+void profile_free(struct profile *profile)
+{
+	rules_free(profile->model);
+	ruleset_done(&profile->rules);
+	vector_done(&profile->tags);
+	labels_done(&profile->labels);
+	free(profile);
+}
+
+void profiles_sweep(struct policy_engine *engine)
+{
+	struct profile *profile, *next;
+
+	HASH_ITER (hh, engine->profiles, profile, next) {
+		if (profile->cohorts || profile->model || profile->tags.count || profile->labels.count ||
+		    profile->rules.queued)
+			continue;
+		HASH_DEL(engine->profiles, profile);
+		profile_free(profile);
+	}
+}
+
+static int collect_tags(struct policy_engine *engine, const struct strings *tags, struct vector *ret)
+{
+	for (size_t i = 0; i < (tags ? tags->count : 0); i++) {
+		struct atom *atom;
+		bool repeated = false;
+		int r = atom_get_tag(engine, tags->items[i], &atom);
+
+		for (size_t j = 0; r == 0 && j < ret->count; j++)
+			repeated |= ret->items[j] == atom;
+		if (r == 0 && !repeated) {
+			r = vector_push(ret, atom);
+			atom->carriers += r == 0;
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Is an atom that rules look at in one of the lists only? */
+static bool tags_differ(const struct vector *a, const struct vector *b)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const struct atom *atom = a->items[i];
+		bool common = false;
+
+		for (size_t j = 0; j < b->count; j++)
+			common |= b->items[j] == atom;
+		if (!common && atom->sets.count)
+			return true;
+	}
+	return false;
+}
+
+int profile_set_tags(struct policy_engine *engine, struct profile *profile, const struct strings *tags)
+{
+	struct vector old = profile->tags, wanted = {};
+	int r = collect_tags(engine, tags, &wanted);
+
+	profile->tags = wanted;
+	if (r == 0 && (tags_differ(&old, &wanted) || tags_differ(&wanted, &old))) {
+		profile->tags_changed = true;
+		engine->profiles_changed = true;
+	}
+	for (size_t i = 0; i < old.count; i++) {
+		struct atom *atom = old.items[i];
+
+		atom->carriers--;
+		if (r == 0)
+			r = atom_release(engine, atom);
+	}
+	vector_done(&old);
+	return r;
+}
+
+int profile_set_labels(struct policy_engine *engine, struct profile *profile, const struct labels *labels)
+{
+	struct labels copy = {};
+
+	for (size_t i = 0; i < (labels ? labels->count : 0); i++) {
+		if (labels_set(&copy, labels->items[i].name, labels->items[i].value) < 0) {
+			labels_done(&copy);
+			return -ENOMEM;
+		}
+	}
+	labels_done(&profile->labels);
+	profile->labels = copy;
+	profile->labels_changed = true;
+	engine->profiles_changed = true;
+	return 0;
+}

@@ -41,7 +41,7 @@ int netlink_error(int code)
 int netlink_open(struct netlink **ret, struct err *err)
 {
 	struct netlink *nl = calloc(1, sizeof(*nl));
-	int one = 1, rc;
+	int rc;
 
 	if (!nl)
 		return err_set(err, ENOMEM, "out of memory while opening a netlink socket");
@@ -55,9 +55,6 @@ int netlink_open(struct netlink **ret, struct err *err)
 		netlink_close(nl);
 		return err_set(err, -rc, "cannot open a netlink socket: %s", strerror(-rc));
 	}
-	/* The kernel then filters dumps by the attributes of the request (since 4.20; older ones ignore
-	 * them). */
-	setsockopt(nl_socket_get_fd(nl->sock), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
 	*ret = nl;
 	return 0;
 }
@@ -119,6 +116,15 @@ static int dump_message(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
+/*
+ * The kernel then filters dumps by the attributes of the request (since 4.20; older ones ignore them). Not
+ * for libnl's own requests, whose headers are too short for it.
+ */
+static void set_strict(struct netlink *nl, int on)
+{
+	setsockopt(nl_socket_get_fd(nl->sock), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+}
+
 int netlink_dump(struct netlink *nl, struct nl_msg *msg, int (*fn)(struct nlmsghdr *hdr, void *arg),
 		 void *arg)
 {
@@ -131,10 +137,12 @@ int netlink_dump(struct netlink *nl, struct nl_msg *msg, int (*fn)(struct nlmsgh
 		return -ENOMEM;
 	}
 	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, dump_message, &dump);
+	set_strict(nl, 1);
 	rc = nl_send_auto(nl->sock, msg);
 	nlmsg_free(msg);
 	if (rc >= 0)
 		rc = nl_recvmsgs(nl->sock, cb);
+	set_strict(nl, 0);
 	nl_cb_put(cb);
 	if (rc < 0)
 		return netlink_error(rc);

@@ -167,7 +167,8 @@ const char *key_felix_status(char key[KEY_MAX], const char *host, const char *na
 	return BUILD(key, "/calico/felix/v1/host/%/*", host, name);
 }
 
-/* What beneath /calico/v1 is read: "%x" is any one segment, kept in the part x. */
+/* What beneath /calico/v1 is read: "%x" is one segment, kept in the part x. Tiers ("%t") and other named
+ * objects ("%i") must be identifiers. */
 static const struct {
 	const char *path;
 	enum key_kind kind;
@@ -176,13 +177,13 @@ static const struct {
 	{"config/%n", KEY_IS_CONFIG},
 	{"host/%h/config/%n", KEY_IS_HOST_CONFIG},
 	{"host/%h/bird_ip", KEY_IS_BIRD_IP},
-	{"host/%h/workload/%o/%w/endpoint/%n", KEY_IS_ENDPOINT},
-	{"host/%h/endpoint/%n", KEY_IS_HOST_ENDPOINT},
-	{"policy/profile/%n/rules", KEY_IS_PROFILE_RULES},
-	{"policy/profile/%n/tags", KEY_IS_PROFILE_TAGS},
-	{"policy/profile/%n/labels", KEY_IS_PROFILE_LABELS},
-	{"policy/tier/%n/metadata", KEY_IS_TIER},
-	{"policy/tier/%t/policy/%n", KEY_IS_POLICY},
+	{"host/%h/workload/%o/%w/endpoint/%i", KEY_IS_ENDPOINT},
+	{"host/%h/endpoint/%i", KEY_IS_HOST_ENDPOINT},
+	{"policy/profile/%i/rules", KEY_IS_PROFILE_RULES},
+	{"policy/profile/%i/tags", KEY_IS_PROFILE_TAGS},
+	{"policy/profile/%i/labels", KEY_IS_PROFILE_LABELS},
+	{"policy/tier/%i/metadata", KEY_IS_TIER},
+	{"policy/tier/%t/policy/%i", KEY_IS_POLICY},
 	{"ipam/v4/pool/%n", KEY_IS_POOL},
 	{"ipam/v6/pool/%n", KEY_IS_POOL},
 };
@@ -203,6 +204,11 @@ static char *part_of(struct key_parts *parts, char letter)
 	}
 }
 
+static bool is_identifier(const char *segment)
+{
+	return !segment[strspn(segment, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
+}
+
 static bool key_match(const char *key, const char *pattern, struct key_parts *parts)
 {
 	for (;;) {
@@ -215,6 +221,8 @@ static bool key_match(const char *key, const char *pattern, struct key_parts *pa
 				return false;
 			memcpy(part, key, length);
 			part[length] = '\0';
+			if (strchr("ti", pattern[1]) && !is_identifier(part))
+				return false;
 		} else if (length != pattern_length || memcmp(key, pattern, length) != 0) {
 			return false;
 		}

@@ -81,7 +81,11 @@ struct key_parts {
 	char host[256], orchestrator[256], workload[256], tier[256], name[256];
 };
 
-/* Never fails: what does not match exactly is KEY_OTHER (a segment over 255 bytes too). */
+/*
+ * Never fails: what does not match exactly is KEY_OTHER, and so is a segment over 255 bytes, or the name of a
+ * profile, tier, policy or endpoint with characters other than letters, digits, '_', '.' and '-' (v0.20
+ * treats such objects as absent).
+ */
 void key_parse(const char *key, struct key_parts *ret);
 /* Last segment of a key. */
 const char *key_last(const char *key);

@@ -1,9 +1,93 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "maps.h"
-const volatile struct settings settings;
+/*
+ * Packets that an endpoint sends: TC ingress of the host side of its veth. Both ends' policies are decided
+ * here, since a packet for another endpoint of this host skips every later hook.
+ */
+#include "fast.h"
+#include "arp.h"
+#include "fragment.h"
+#include "icmp.h"
+#include "neighbour.h"
+#include "track.h"
+#include "verdict.h"
+
+/* Whose packet it is. */
+static __always_inline void sender_find(struct __sk_buff *skb, struct packet *p)
+{
+	__u32 ifindex = skb->ifindex;
+	const struct interface *known = bpf_map_lookup_elem(&interface, &ifindex);
+	const struct endpoint *sender;
+	__u32 slot;
+
+	p->blame = ifindex;
+	p->from.ifindex = ifindex;
+	if (!known)
+		return;
+	slot = known->endpoint;
+	sender = bpf_map_lookup_elem(&endpoint, &slot);
+	if (!sender || sender->state == ENDPOINT_NONE || sender->ifindex != ifindex)
+		return;
+	p->from.endpoint = slot;
+	if (sender->state == ENDPOINT_ACTIVE)
+		p->flags |= PACKET_ACTIVE;
+	if ((sender->flags & ENDPOINT_CHECK_MAC) && !mac_equal(sender->mac, p->source_mac))
+		p->flags |= PACKET_BAD_MAC;
+}
+
+static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int result)
+{
+	if (result < 0) {
+		if (!drop_overridden(p, -result))
+			return TC_ACT_SHOT;
+		result = ROUTE;
+	}
+	if (p->flags & PACKET_FIRST_FRAGMENT)
+		fragment_record(p);
+	switch (result) {
+	case PEER:
+		return forward_peer(skb, p);
+	case ROUTE:
+		return forward_route(skb, p->flags & PACKET_NAT_OUT);
+	case ANSWER:
+		forward_route(skb, false);
+		return bpf_redirect(skb->ifindex, 0);
+	}
+	skb->mark &= ~settings.mark_mask;
+	return TC_ACT_OK;
+}
+
+__noinline int from_endpoint_slow(struct __sk_buff *skb)
+{
+	struct packet *p = packet_new();
+	int r;
+
+	if (!p)
+		return TC_ACT_SHOT;
+	r = packet_parse(skb, p);
+	sender_find(skb, p);
+	if (!r)
+		r = arp_input(skb, p);
+	if (!r)
+		r = neighbour_input(skb, p);
+	if (!r)
+		r = bootstrap_input(p);
+	if (!r)
+		r = fragment_resolve(p);
+	if (!r)
+		r = icmp_error(skb, p);
+	if (!r)
+		r = flow_continue(p);
+	if (!r)
+		r = flow_open(p);
+	return finish(skb, p, r);
+}
+
 SEC("tc")
 int from_endpoint(struct __sk_buff *skb)
 {
-	return settings.drop_action ? 0 : 2;
+	int action = fast_path(skb, true);
+
+	return action == SLOW ? from_endpoint_slow(skb) : action;
 }
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -157,11 +157,10 @@ struct {
 	__uint(max_entries, 4096);
 } fragment6 SEC(".maps");
 
-/* By endpoint slot: flows that wait for an answer. Counted up by packets, set right by each sweep. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct half_open);
 	__uint(max_entries, 1024);
 } half_open SEC(".maps");
 

@@ -1,21 +1,91 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Expiry of flows inside the kernel: no copies to user space, and no race with packets that refresh a flow.
+/*
+ * Deletion of flows, inside the kernel: nothing is copied to user space, and an entry is looked at and
+ * deleted without time for a packet to refresh it in between. Run by the daemon; see struct sweep.
  */
-#include "maps.h"
+#include "context.h"
+#include "flow_table.h"
 
-const volatile struct settings settings;
+static __always_inline bool flow_is_swept(struct sweep *sweep, __u8 protocol, const struct flow *flow)
+{
+	__u32 account = flow_account(flow);
+	struct half_open *count;
+
+	if (flow_expired(protocol, flow, now(), sweep->pressure)) {
+		sweep->deleted++;
+		return true;
+	}
+	sweep->live++;
+	if (!(flow->flags & FLOW_REPLIED)) {
+		count = bpf_map_lookup_elem(&half_open, &account);
+		if (count)
+			count->found++;
+	}
+	return false;
+}
+
+/* The following are callbacks of bpf_for_each_map_elem(); 0 goes on. */
+static long flow4_sweep(void *map, const struct flow4_key *key, struct flow *flow, struct sweep **sweep)
+{
+	if (flow_is_swept(*sweep, key->protocol, flow))
+		bpf_map_delete_elem(&flow4, key);
+	return 0;
+}
+
+static long flow6_sweep(void *map, const struct flow6_key *key, struct flow *flow, struct sweep **sweep)
+{
+	if (flow_is_swept(*sweep, key->protocol, flow))
+		bpf_map_delete_elem(&flow6, key);
+	return 0;
+}
+
+static long half_open_settle(void *map, const __u32 *account, struct half_open *count, void *unused)
+{
+	count->flows = count->found;
+	count->found = 0;
+	return 0;
+}
+
+static long flow4_purge(void *map, const struct flow4_key *key, struct flow *flow, struct sweep **sweep)
+{
+	__be32 address = (*sweep)->address[0];
+
+	if (key->address[0] == address || key->address[1] == address) {
+		bpf_map_delete_elem(&flow4, key);
+		(*sweep)->deleted++;
+	}
+	return 0;
+}
+
+static long flow6_purge(void *map, const struct flow6_key *key, struct flow *flow, struct sweep **sweep)
+{
+	if (address_equal(key->address[0], (*sweep)->address) ||
+	    address_equal(key->address[1], (*sweep)->address)) {
+		bpf_map_delete_elem(&flow6, key);
+		(*sweep)->deleted++;
+	}
+	return 0;
+}
 
 SEC("syscall")
 int sweep_flows(struct sweep *sweep)
 {
-	sweep->live = settings.hz;
+	sweep->live = 0;
+	sweep->deleted = 0;
+	bpf_for_each_map_elem(&flow4, flow4_sweep, &sweep, 0);
+	bpf_for_each_map_elem(&flow6, flow6_sweep, &sweep, 0);
+	bpf_for_each_map_elem(&half_open, half_open_settle, NULL, 0);
 	return 0;
 }
 
 SEC("syscall")
 int purge_flows(struct sweep *sweep)
 {
-	sweep->deleted = settings.hz;
+	sweep->deleted = 0;
+	if (sweep->family == 4)
+		bpf_for_each_map_elem(&flow4, flow4_purge, &sweep, 0);
+	else
+		bpf_for_each_map_elem(&flow6, flow6_purge, &sweep, 0);
 	return 0;
 }
 

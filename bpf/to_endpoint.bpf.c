@@ -1,9 +1,98 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "maps.h"
-const volatile struct settings settings;
+/*
+ * Packets that reach an endpoint through the host's stack: TC egress of the host side of its veth. They come
+ * from the host itself, from other hosts, or from endpoints here whose packets the stack had to handle.
+ */
+#include "fast.h"
+#include "fragment.h"
+#include "icmp.h"
+#include "track.h"
+#include "verdict.h"
+
+static __always_inline bool is_approved(const struct __sk_buff *skb)
+{
+	return (skb->mark & settings.mark_mask & settings.mark_approved) && settings.mark_approved;
+}
+
+/* Whose packet it is, and whom it reaches. Not only the mark says so: the sender's flow or policy must agree.
+ */
+static __always_inline int ends_find(struct __sk_buff *skb, struct packet *p)
+{
+	__u32 ifindex = skb->ifindex, ingress = skb->ingress_ifindex;
+	const struct interface *known = bpf_map_lookup_elem(&interface, &ifindex);
+
+	p->blame = ifindex;
+	if (!ingress) {
+		p->flags |= PACKET_FROM_HOST;
+		if (!known)
+			return PASS;
+	}
+	if (!known)
+		return -DROP_REASON_UNKNOWN_INTERFACE;
+	p->to.ifindex = ifindex;
+	p->to.endpoint = known->endpoint;
+	known = bpf_map_lookup_elem(&interface, &ingress);
+	if (!known)
+		return 0;
+	if (!is_approved(skb))
+		return -DROP_REASON_UNAPPROVED;
+	p->from.ifindex = ingress;
+	p->from.endpoint = known->endpoint;
+	return 0;
+}
+
+/* What from_endpoint itself answered in the host's name; ARP does not come from anywhere else. */
+static __always_inline int answer_find(struct __sk_buff *skb, const struct packet *p)
+{
+	if (!p->tuple.family)
+		return PASS;
+	return p->from.ifindex && p->from.ifindex == p->to.ifindex && p->tuple.protocol == PROTOCOL_ICMPV6 &&
+			       p->icmp_type == ICMPV6_NEIGHBOUR_ADVERTISEMENT
+		       ? PASS
+		       : 0;
+}
+
+static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int result)
+{
+	/* Host to endpoint is no matter of policy; the stages only look for what the answers must find. */
+	if (result < 0 && (p->flags & PACKET_FROM_HOST))
+		return TC_ACT_OK;
+	if (result < 0)
+		return drop_overridden(p, -result) ? TC_ACT_OK : TC_ACT_SHOT;
+	if (p->flags & PACKET_FIRST_FRAGMENT)
+		fragment_record(p);
+	return TC_ACT_OK;
+}
+
+__noinline int to_endpoint_slow(struct __sk_buff *skb)
+{
+	struct packet *p = packet_new();
+	int r;
+
+	if (!p)
+		return TC_ACT_SHOT;
+	r = packet_parse(skb, p);
+	if (!r || !skb->ingress_ifindex)
+		r = ends_find(skb, p);
+	if (!r)
+		r = answer_find(skb, p);
+	if (!r)
+		r = fragment_resolve(p);
+	if (!r)
+		r = icmp_error(skb, p);
+	if (!r)
+		r = flow_continue(p);
+	if (!r)
+		r = flow_open(p);
+	return finish(skb, p, r);
+}
+
 SEC("tc")
 int to_endpoint(struct __sk_buff *skb)
 {
-	return settings.drop_action ? 0 : 2;
+	int action = fast_path(skb, false);
+
+	return action == SLOW ? to_endpoint_slow(skb) : action;
 }
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

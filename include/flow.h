@@ -29,24 +29,25 @@ struct flow6_key {
 };
 ABI_ASSERT_SIZE(struct flow6_key, 40);
 
-/* Flags that are kept for each end: the flag of end 1 is that of end 0, shifted left by one. */
+/* Of a flag that is kept for each end, the one of end 0 is named; that of end 1 is the next higher bit. */
 enum flow_flags {
 	FLOW_OPENER = 1 << 0,	   /* end 1 opened the flow, else end 0 */
 	FLOW_REPLIED = 1 << 1,	   /* the other end has answered */
 	FLOW_ESTABLISHED = 1 << 2, /* replied, and for TCP also acknowledged by the opener */
 	FLOW_FROM_HOST = 1 << 3,   /* opened by this host: no policy applies */
 	FLOW_NAT_OUT = 1 << 4,	   /* the host masquerades what leaves it */
-	FLOW_FIN = 1 << 5,	   /* end 0 sent FIN; 1 << 6: end 1 */
-	FLOW_RST = 1 << 7,	   /* end 0 sent RST and nothing since; 1 << 8: end 1 */
+	FLOW_ROUTED = 1 << 9,	   /* between two local endpoints, but through the host's stack (its NAT) */
+	FLOW_FIN = 1 << 5,	   /* sent FIN; kept for each end */
+	FLOW_RST = 1 << 7,	   /* sent RST and nothing since; kept for each end */
 };
 
-/* What this host knows about one end of a flow. All but generation are zero for an end elsewhere. */
+/* What this host knows about one end of a flow. Zero for an end elsewhere, but for the generation. */
 struct flow_end {
 	__u32 ifindex;	       /* of the local endpoint: its packets arrive there, and only there */
 	__u32 generation_slot; /* of its address */
-	__u32 generation; /* settings.generation_base + generation[generation_slot] when policy was checked */
-	__u16 endpoint;	  /* slot of the local endpoint */
-	__u8 mac[6];	  /* of the local endpoint */
+	__u32 generation;      /* generation_base + generation[generation_slot] when policy was judged */
+	__u8 mac[6];	       /* of the local endpoint */
+	__u16 endpoint;	       /* slot of the local endpoint */
 };
 ABI_ASSERT_SIZE(struct flow_end, 20);
 
@@ -60,7 +61,7 @@ ABI_ASSERT_SIZE(struct flow, 48);
 /* Fragments after the first carry no ports: they are found under the first one's addresses and number. */
 struct fragment4_key {
 	__be32 source, destination;
-	__be32 id; /* IPv4: in the upper two bytes of memory, the lower are zero */
+	__be32 id; /* IPv4: the number as it stands in the packet, then two zero bytes */
 	__u8 protocol;
 	__u8 padding[3];
 };
@@ -74,9 +75,19 @@ struct fragment6_key {
 };
 ABI_ASSERT_SIZE(struct fragment6_key, 40);
 
+/* What the first fragment's headers said, as it stands in the flow's key. */
 struct fragment {
-	__be16 source_port, destination_port; /* as in the flow's key */
-	__u32 seen;			      /* low half of jiffies */
+	__be16 source_port, destination_port;
+	__u32 seen;    /* low half of jiffies */
+	__u8 protocol; /* of the final header; the key has that of the fragmented part */
+	__u8 padding[3];
+};
+ABI_ASSERT_SIZE(struct fragment, 12);
+
+/* Value of the map half_open, by endpoint slot: flows that wait for an answer. */
+struct half_open {
+	__u32 flows;
+	__u32 found; /* by the sweep that is under way, which sets `flows` right with it */
 };
 
 /*

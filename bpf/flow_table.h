@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Entries of the flow tables: keys, age, currency, creation and deletion. */
+#ifndef FLOW_TABLE_H
+#define FLOW_TABLE_H
+
+#include "context.h"
+#include "identity.h"
+
+/* Seconds without a packet; Linux's conntrack has the same ones, so idle connections live as long as with it.
+ */
+enum flow_timeout {
+	TIMEOUT_TCP_OPENING = 60,
+	TIMEOUT_TCP_ESTABLISHED = 432000,
+	TIMEOUT_TCP_ESTABLISHED_PRESSURE = 3600,
+	TIMEOUT_TCP_HALF_CLOSED = 120,
+	TIMEOUT_TCP_CLOSED = 30,
+	TIMEOUT_TCP_RESET = 10,
+	TIMEOUT_UNREPLIED = 30,
+	TIMEOUT_UDP_REPLIED = 180,
+	TIMEOUT_ICMP = 30,
+	TIMEOUT_OTHER = 600,
+};
+
+/* No timeout of a flow that the fast path serves is shorter: below this age it need not know which it is. */
+#define TIMEOUT_MINIMUM TIMEOUT_UNREPLIED
+
+static __always_inline __u32 flow_timeout(__u8 protocol, __u32 flags, bool pressure)
+{
+	if (protocol == PROTOCOL_TCP) {
+		if (flags & (FLOW_RST | FLOW_RST << 1))
+			return TIMEOUT_TCP_RESET;
+		if ((flags & FLOW_FIN) && (flags & FLOW_FIN << 1))
+			return TIMEOUT_TCP_CLOSED;
+		if (!(flags & FLOW_ESTABLISHED))
+			return pressure ? TIMEOUT_TCP_OPENING / 4 : TIMEOUT_TCP_OPENING;
+		if (flags & (FLOW_FIN | FLOW_FIN << 1))
+			return TIMEOUT_TCP_HALF_CLOSED;
+		return pressure ? TIMEOUT_TCP_ESTABLISHED_PRESSURE : TIMEOUT_TCP_ESTABLISHED;
+	}
+	if (!(flags & FLOW_REPLIED))
+		return pressure ? TIMEOUT_UNREPLIED / 4 : TIMEOUT_UNREPLIED;
+	if (protocol == PROTOCOL_UDP)
+		return pressure ? TIMEOUT_UDP_REPLIED / 4 : TIMEOUT_UDP_REPLIED;
+	if (protocol == PROTOCOL_ICMP || protocol == PROTOCOL_ICMPV6)
+		return TIMEOUT_ICMP;
+	return TIMEOUT_OTHER;
+}
+
+/* `seen` may be ahead of `time` by what another CPU did meanwhile: signed, also for the wrap of jiffies. */
+static __always_inline bool flow_expired(__u8 protocol, const struct flow *flow, __u32 time, bool pressure)
+{
+	__s32 idle = time - flow->seen;
+
+	return idle > 0 && (__u32)idle > flow_timeout(protocol, flow->flags, pressure) * settings.hz;
+}
+
+static __always_inline bool flow_closing(__u32 flags)
+{
+	return (flags & (FLOW_RST | FLOW_RST << 1)) || ((flags & FLOW_FIN) && (flags & FLOW_FIN << 1));
+}
+
+static __always_inline bool end_current(const struct flow_end *end)
+{
+	return end->generation == generation_read(end->generation_slot);
+}
+
+/* True while no policy that concerns the flow has changed since it was judged. */
+static __always_inline bool flow_current(const struct flow *flow)
+{
+	return settings.keep_established || (end_current(&flow->end[0]) && end_current(&flow->end[1]));
+}
+
+static __always_inline bool address_above(const __be32 *a, const __be32 *b)
+{
+	for (int i = 0; i < 4; i++) {
+		if (a[i] != b[i])
+			return a[i] > b[i];
+	}
+	return false;
+}
+
+/* Which end of its flow the tuple's source is: 0 or 1. */
+static __always_inline __u32 tuple_direction(const struct tuple *tuple)
+{
+	return address_above(tuple->source, tuple->destination) ||
+	       (address_equal(tuple->source, tuple->destination) &&
+		tuple->source_port > tuple->destination_port);
+}
+
+static __always_inline void flow4_key(const struct tuple *tuple, __u32 dir, struct flow4_key *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	key->address[0] = dir ? tuple->destination[0] : tuple->source[0];
+	key->address[1] = dir ? tuple->source[0] : tuple->destination[0];
+	key->port[0] = dir ? tuple->destination_port : tuple->source_port;
+	key->port[1] = dir ? tuple->source_port : tuple->destination_port;
+	key->protocol = tuple->protocol;
+}
+
+static __always_inline void flow6_key(const struct tuple *tuple, __u32 dir, struct flow6_key *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	__builtin_memcpy(key->address[0], dir ? tuple->destination : tuple->source, 16);
+	__builtin_memcpy(key->address[1], dir ? tuple->source : tuple->destination, 16);
+	key->port[0] = dir ? tuple->destination_port : tuple->source_port;
+	key->port[1] = dir ? tuple->source_port : tuple->destination_port;
+	key->protocol = tuple->protocol;
+}
+
+static __always_inline struct flow *flow_find(const struct tuple *tuple, __u32 *ret_dir)
+{
+	struct flow4_key key4;
+	struct flow6_key key6;
+
+	*ret_dir = tuple_direction(tuple);
+	if (tuple->family == 4) {
+		flow4_key(tuple, *ret_dir, &key4);
+		return bpf_map_lookup_elem(&flow4, &key4);
+	}
+	flow6_key(tuple, *ret_dir, &key6);
+	return bpf_map_lookup_elem(&flow6, &key6);
+}
+
+/* The endpoint on whose account a half-open flow is: the opener, or the receiver if the opener is elsewhere.
+ */
+static __always_inline __u32 flow_account(const struct flow *flow)
+{
+	__u32 opener = flow->flags & FLOW_OPENER;
+
+	return flow->end[opener].endpoint ? flow->end[opener].endpoint : flow->end[!opener].endpoint;
+}
+
+static __always_inline bool half_open_full(__u32 account)
+{
+	const struct half_open *count = bpf_map_lookup_elem(&half_open, &account);
+
+	return settings.half_open_limit && count && count->flows >= settings.half_open_limit;
+}
+
+/*
+ * Packets of one flow may race, and what deletes a flow does not count: the sum is exact after each sweep
+ * only, and never falls below zero.
+ */
+static __always_inline void half_open_add(__u32 account, __s32 change)
+{
+	struct half_open *count = bpf_map_lookup_elem(&half_open, &account);
+
+	if (count && (change > 0 || count->flows))
+		__sync_fetch_and_add(&count->flows, change);
+}
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Judges the packet that opens a flow: who sends it, where it goes, and the policies of those of its two ends
+ * that live on this host. Order of the checks: spec policy-and-datastore 2.2, 2.3, 2.8, 2.10.
+ */
+#ifndef JUDGE_H
+#define JUDGE_H
+
+#include "context.h"
+#include "identity.h"
+#include "parse.h"
+#include "policy.h"
+
+enum port {
+	PORT_DNS = 53,
+	PORT_DHCP_SERVER = 67,
+	PORT_DHCP_CLIENT = 68,
+	PORT_DHCPV6_CLIENT = 546,
+	PORT_DHCPV6_SERVER = 547,
+	PORT_VXLAN = 4789,
+	PORT_VXLAN_LINUX = 8472, /* the kernel's default */
+};
+
+enum address_kind {
+	KIND_UNICAST,
+	KIND_UNSPECIFIED,
+	KIND_LINK_LOCAL, /* IPv6 only: those of IPv4 are routed like others */
+	KIND_MULTICAST,	 /* or broadcast */
+	KIND_MARTIAN,
+};
+
+static __always_inline enum address_kind address_kind(__u8 family, const __be32 *address)
+{
+	__u32 first = bpf_ntohl(address[0]);
+
+	if (family == 4) {
+		if (!first)
+			return KIND_UNSPECIFIED;
+		if (first >> 28 == 0xe || first == 0xffffffff)
+			return KIND_MULTICAST;
+		return first >> 24 == 0 || first >> 24 == 127 || first >> 28 == 0xf ? KIND_MARTIAN
+										    : KIND_UNICAST;
+	}
+	if (first >> 24 == 0xff)
+		return KIND_MULTICAST;
+	if (first >> 22 == 0xfe80 >> 6)
+		return KIND_LINK_LOCAL;
+	if (address[0] || address[1])
+		return KIND_UNICAST;
+	if (!address[2] && !address[3])
+		return KIND_UNSPECIFIED;
+	/* ::1, and IPv4 addresses in IPv6 clothes. */
+	return !address[2] || address[2] == bpf_htonl(0xffff) ? KIND_MARTIAN : KIND_UNICAST;
+}
+
+static __always_inline bool is_udp(const struct packet *p, __u16 sport, __u16 dport)
+{
+	return p->class == CLASS_UDP && p->source_port == sport && p->destination_port == dport;
+}
+
+/* Traffic that makes an address work at all; allowed before any policy, and for unknown endpoints too. */
+static __always_inline bool is_bootstrap(const struct packet *p)
+{
+	if (p->tuple.family == 4)
+		return is_udp(p, PORT_DHCP_CLIENT, PORT_DHCP_SERVER);
+	if (p->class == CLASS_ICMP)
+		return p->icmp_type >= ICMPV6_MLD_QUERY && p->icmp_type <= ICMPV6_NEIGHBOUR_ADVERTISEMENT &&
+		       p->icmp_type != ICMPV6_ROUTER_ADVERTISEMENT;
+	return is_udp(p, PORT_DHCPV6_CLIENT, PORT_DHCPV6_SERVER);
+}
+
+static __always_inline bool is_dns(const struct packet *p)
+{
+	return p->class == CLASS_UDP && p->destination_port == PORT_DNS;
+}
+
+/* Encapsulation to what might be a tunnel end would carry packets past every policy. */
+static __always_inline bool is_tunnel(const struct packet *p)
+{
+	if (p->destination.flags & (ADDRESS_LOCAL | ADDRESS_REMOTE | ADDRESS_IN_POOL))
+		return false;
+	if (p->class == CLASS_UDP)
+		return p->destination_port == PORT_VXLAN || p->destination_port == PORT_VXLAN_LINUX;
+	return p->tuple.protocol == PROTOCOL_IPIP || p->tuple.protocol == PROTOCOL_IPV6;
+}
+
+static __always_inline bool source_is_own(const struct packet *p)
+{
+	return (p->source.flags & ADDRESS_LOCAL) && p->source.endpoint == p->from.endpoint;
+}
+
+static __always_inline int judge_inbound(struct packet *p)
+{
+	__u32 slot = p->destination.endpoint;
+	const struct endpoint *receiver = bpf_map_lookup_elem(&endpoint, &slot);
+
+	if (!receiver)
+		return -DROP_REASON_INTERNAL;
+	p->blame = receiver->ifindex;
+	if (receiver->state != ENDPOINT_ACTIVE)
+		return -DROP_REASON_ENDPOINT_INACTIVE;
+	return policy_evaluate(p, slot, true);
+}
+
+static __always_inline int judge_destination(struct packet *p)
+{
+	switch (address_kind(p->tuple.family, p->tuple.destination)) {
+	case KIND_MULTICAST:
+		return -DROP_REASON_BROADCAST;
+	case KIND_UNSPECIFIED:
+	case KIND_MARTIAN:
+		return -DROP_REASON_MARTIAN;
+	case KIND_LINK_LOCAL: /* on a veth only the host is there */
+		p->flags |= PACKET_TO_HOST;
+		break;
+	case KIND_UNICAST:
+		if (p->destination.flags & ADDRESS_HOST)
+			p->flags |= PACKET_TO_HOST;
+	}
+	return 0;
+}
+
+static __always_inline int judge_outbound(struct packet *p)
+{
+	__u32 slot = p->from.endpoint;
+	const struct endpoint *sender = bpf_map_lookup_elem(&endpoint, &slot);
+	int r;
+
+	if (!sender)
+		return -DROP_REASON_INTERNAL;
+	if (sender->state != ENDPOINT_ACTIVE)
+		return -DROP_REASON_ENDPOINT_INACTIVE;
+	if (!source_is_own(p))
+		return -DROP_REASON_SPOOFED_IP;
+	r = judge_destination(p);
+	if (r)
+		return r;
+	if ((p->flags & PACKET_TO_HOST) && is_dns(p))
+		return 0;
+	if (p->flags & PACKET_BAD_MAC)
+		return -DROP_REASON_SPOOFED_MAC;
+	if (is_tunnel(p))
+		return -DROP_REASON_TUNNEL;
+	if ((p->flags & PACKET_TO_HOST) && settings.host_action == HOST_DROP)
+		return -DROP_REASON_HOST_ACTION;
+	if (p->tuple.family == 4 && (p->source.flags & ADDRESS_NAT_OUT) &&
+	    !(p->destination.flags & ADDRESS_IN_POOL) && !(p->flags & PACKET_TO_HOST))
+		p->flags |= PACKET_NAT_OUT;
+	return policy_evaluate(p, slot, false);
+}
+
+/*
+ * 0: allowed; else a negative drop reason. Tells by p->from.endpoint and PACKET_FROM_HOST who sends; fills in
+ * what is known about both addresses.
+ */
+__noinline int judge(struct packet *p)
+{
+	int r;
+
+	if (!p)
+		return -DROP_REASON_INTERNAL;
+	packet_identify(p);
+	if (p->flags & PACKET_FROM_HOST)
+		return 0;
+	if (p->from.endpoint) {
+		r = judge_outbound(p);
+		if (r)
+			return r;
+	} else if (p->source.flags & ADDRESS_LOCAL) {
+		return -DROP_REASON_MARTIAN;
+	}
+	/* Nothing but the endpoint's own addresses is forwarded to it, whatever the routing table says. */
+	if (p->to.endpoint &&
+	    !((p->destination.flags & ADDRESS_LOCAL) && p->destination.endpoint == p->to.endpoint))
+		return -DROP_REASON_MARTIAN;
+	return p->destination.flags & ADDRESS_LOCAL ? judge_inbound(p) : 0;
+}
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The life of a flow: opened when judged, continued while nothing changed, judged again when something did.
+ */
+#ifndef TRACK_H
+#define TRACK_H
+
+#include "context.h"
+#include "flow_table.h"
+#include "judge.h"
+
+/* 0 or -errno; -EEXIST and -E2BIG (full) mean something to the caller. */
+static __noinline int flow_insert(const struct tuple *tuple, const struct flow *flow, __u64 how)
+{
+	struct flow4_key key4;
+	struct flow6_key key6;
+
+	if (tuple->family == 4) {
+		flow4_key(tuple, tuple_direction(tuple), &key4);
+		return bpf_map_update_elem(&flow4, &key4, flow, how);
+	}
+	flow6_key(tuple, tuple_direction(tuple), &key6);
+	return bpf_map_update_elem(&flow6, &key6, flow, how);
+}
+
+static __noinline void flow_delete(const struct tuple *tuple)
+{
+	struct flow4_key key4;
+	struct flow6_key key6;
+
+	if (tuple->family == 4) {
+		flow4_key(tuple, tuple_direction(tuple), &key4);
+		bpf_map_delete_elem(&flow4, &key4);
+		return;
+	}
+	flow6_key(tuple, tuple_direction(tuple), &key6);
+	bpf_map_delete_elem(&flow6, &key6);
+}
+
+/* How a packet continues to the flow's end `to`. */
+static __always_inline int flow_outcome(struct packet *p, const struct flow *flow, const struct flow_end *to)
+{
+	if (p->to.ifindex)
+		return PASS;
+	if (flow->flags & FLOW_NAT_OUT)
+		p->flags |= PACKET_NAT_OUT;
+	if (!to->ifindex || (flow->flags & FLOW_ROUTED))
+		return ROUTE;
+	p->out_ifindex = to->ifindex;
+	__builtin_memcpy(p->out_mac, to->mac, sizeof(p->out_mac));
+	return PEER;
+}
+
+static __always_inline void end_fill(struct flow_end *end, const struct address *address, __u32 generation)
+{
+	__u32 slot = address->endpoint;
+	const struct endpoint *local = NULL;
+
+	end->generation_slot = address->generation_slot;
+	end->generation = generation;
+	if (address->flags & ADDRESS_LOCAL)
+		local = bpf_map_lookup_elem(&endpoint, &slot);
+	end->endpoint = local ? slot : 0;
+	end->ifindex = local ? local->ifindex : 0;
+	if (local)
+		__builtin_memcpy(end->mac, local->mac, sizeof(end->mac));
+}
+
+static __always_inline void swap_words(__be32 *a, __be32 *b)
+{
+	for (int i = 0; i < 4; i++) {
+		__be32 word = a[i];
+
+		a[i] = b[i];
+		b[i] = word;
+	}
+}
+
+/* Turns a packet into one of the other direction, as far as policy looks at it. */
+static __always_inline void packet_reverse(struct packet *p)
+{
+	__be16 port = p->tuple.source_port;
+
+	p->tuple.source_port = p->tuple.destination_port;
+	p->tuple.destination_port = port;
+	swap_words(p->tuple.source, p->tuple.destination);
+	if (p->flags & PACKET_PORTS) {
+		p->source_port = bpf_ntohs(p->tuple.source_port);
+		p->destination_port = bpf_ntohs(p->tuple.destination_port);
+	}
+	if (p->class == CLASS_ICMP)
+		p->icmp_type ^=
+			p->tuple.family == 4 ? ICMP_ECHO ^ ICMP_ECHO_REPLY : ICMPV6_ECHO ^ ICMPV6_ECHO_REPLY;
+}
+
+/* Judges the flow's opening packet again, whichever direction the packet at hand has. */
+static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u32 dir)
+{
+	struct attachment from = p->from, to = p->to;
+	__u32 opener = flow->flags & FLOW_OPENER;
+	__u16 flags = p->flags;
+	int r;
+
+	if (dir != opener)
+		packet_reverse(p);
+	p->from.endpoint = flow->end[opener].endpoint;
+	p->to.endpoint = 0;
+	p->flags &= ~(PACKET_FROM_HOST | PACKET_BAD_MAC);
+	if (flow->flags & FLOW_FROM_HOST)
+		p->flags |= PACKET_FROM_HOST;
+	r = judge(p);
+	if (!r) {
+		end_fill(&flow->end[opener], &p->source, p->source_generation);
+		end_fill(&flow->end[!opener], &p->destination, p->destination_generation);
+	}
+	if (dir != opener)
+		packet_reverse(p);
+	p->from = from;
+	p->to = to;
+	p->flags = flags;
+	if (!r)
+		return 0;
+	flow_delete(&p->tuple);
+	return -DROP_REASON_REVOKED;
+}
+
+/* State that follows from a packet that belongs to the flow. */
+static __always_inline void flow_update(struct packet *p, struct flow *flow, __u32 dir)
+{
+	__u32 flags = flow->flags, set = 0, clear = 0, before;
+	bool opener = dir == (flags & FLOW_OPENER);
+
+	if (!opener)
+		set |= FLOW_REPLIED;
+	if (p->tuple.protocol != PROTOCOL_TCP) {
+		if (!opener)
+			set |= FLOW_ESTABLISHED;
+	} else if (p->tcp_flags & TCP_RST) {
+		set |= FLOW_RST << dir;
+	} else {
+		/* Who reset a connection says nothing more in it: that RST was forged. */
+		clear |= FLOW_RST << dir;
+		if (p->tcp_flags & TCP_FIN)
+			set |= FLOW_FIN << dir;
+		if (opener && (p->tcp_flags & TCP_ACK) && (flags & FLOW_REPLIED))
+			set |= FLOW_ESTABLISHED;
+	}
+	if (set & ~flags) {
+		before = __sync_fetch_and_or(&flow->flags, set);
+		if ((set & FLOW_REPLIED) && !(before & FLOW_REPLIED))
+			half_open_add(flow_account(flow), -1);
+	}
+	if (clear & flags)
+		__sync_fetch_and_and(&flow->flags, ~clear);
+	/* Learns the MAC of an endpoint that may have any; the stage before has refused wrong ones. */
+	if (!p->to.ifindex && !mac_equal(flow->end[dir].mac, p->source_mac))
+		__builtin_memcpy(flow->end[dir].mac, p->source_mac, sizeof(p->source_mac));
+	flow->seen = now();
+}
+
+/*
+ * A packet of a known flow. 0: there is none that it may continue, so it has to open one.
+ *
+ * An end's interface is the proof of its address: it was checked when the flow was opened. A packet from
+ * another one is either forged or comes after the endpoint has moved; judging it anew tells which.
+ */
+__noinline int flow_continue(struct packet *p)
+{
+	struct flow_end *from, *to;
+	struct flow *flow;
+	__u32 dir;
+	int r;
+
+	if (!p)
+		return -DROP_REASON_INTERNAL;
+	if (p->flags & PACKET_STATELESS)
+		return 0;
+	flow = flow_find(&p->tuple, &dir);
+	if (!flow)
+		return 0;
+	p->flags |= PACKET_REPLACE_FLOW;
+	if (flow_expired(p->tuple.protocol, flow, now(), false))
+		return 0;
+	if (!flow_current(flow)) {
+		r = flow_recheck(p, flow, dir);
+		if (r)
+			return r;
+	}
+	from = &flow->end[dir & 1];
+	to = &flow->end[!dir];
+	if (from->ifindex != p->from.ifindex || (p->to.ifindex && to->ifindex != p->to.ifindex))
+		return 0;
+	if (p->flags & PACKET_BAD_MAC)
+		return -DROP_REASON_SPOOFED_MAC;
+	if (p->tuple.protocol == PROTOCOL_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+		if (flow_closing(flow->flags))
+			return 0;
+		/* A new attempt, or the other end's own: it needs its own permission and proves nothing. */
+		r = judge(p);
+		return r ? r : flow_outcome(p, flow, to);
+	}
+	flow_update(p, flow, dir & 1);
+	return flow_outcome(p, flow, to);
+}
+
+/* Linux calls these INVALID when they belong to no flow (spec policy-and-datastore 2.9). */
+static __always_inline bool can_open(const struct packet *p)
+{
+	if (p->tuple.protocol == PROTOCOL_TCP)
+		return !(p->tcp_flags & (TCP_RST | TCP_FIN)) &&
+		       (p->tcp_flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK);
+	if (p->class != CLASS_ICMP)
+		return true;
+	return p->icmp_type != (p->tuple.family == 4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY);
+}
+
+static __always_inline int flow_create(struct packet *p, const struct flow *flow)
+{
+	__u32 account = flow_account(flow);
+	int r;
+
+	if (half_open_full(account))
+		return -DROP_REASON_FLOW_LIMIT;
+	r = flow_insert(&p->tuple, flow, p->flags & PACKET_REPLACE_FLOW ? BPF_ANY : BPF_NOEXIST);
+	if (r == -EEXIST) /* opened by a packet on another CPU meanwhile, and judged there */
+		return 0;
+	if (r)
+		return -DROP_REASON_FLOW_TABLE_FULL;
+	half_open_add(account, 1);
+	return 0;
+}
+
+/* A packet that continues no flow: judged, and if allowed the flow is known from now on. */
+__noinline int flow_open(struct packet *p)
+{
+	struct flow flow = {};
+	__u32 dir;
+	int r;
+
+	if (!p)
+		return -DROP_REASON_INTERNAL;
+	if (p->flags & PACKET_LATER_FRAGMENT)
+		return -DROP_REASON_FRAGMENT_ORPHAN;
+	if (!can_open(p))
+		return -DROP_REASON_FLOW_INVALID;
+	r = judge(p);
+	if (r)
+		return r;
+	if ((p->flags & PACKET_FROM_HOST) &&
+	    (!(p->destination.flags & ADDRESS_LOCAL) || (p->source.flags & ADDRESS_LOCAL)))
+		return PASS;
+	dir = tuple_direction(&p->tuple);
+	end_fill(&flow.end[dir & 1], &p->source, p->source_generation);
+	end_fill(&flow.end[!dir], &p->destination, p->destination_generation);
+	flow.seen = now();
+	flow.flags = dir;
+	if (p->flags & PACKET_FROM_HOST)
+		flow.flags |= FLOW_FROM_HOST;
+	if (p->flags & PACKET_NAT_OUT)
+		flow.flags |= FLOW_NAT_OUT;
+	if (p->to.ifindex && p->from.ifindex)
+		flow.flags |= FLOW_ROUTED;
+	if (!(p->flags & PACKET_STATELESS)) {
+		r = flow_create(p, &flow);
+		if (r)
+			return r;
+	}
+	return flow_outcome(p, &flow, &flow.end[!dir]);
+}
+
+#endif

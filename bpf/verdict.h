@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Ends a packet's way: the only place that counts drops, emits events and honours DropActionOverride. */
+#ifndef VERDICT_H
+#define VERDICT_H
+
+#include "context.h"
+
+/* Drop events per second, CPU, interface and reason: a flood must not push everything else out of the ring.
+ */
+#define DROP_EVENTS_PER_SECOND 10
+
+struct event_budget {
+	__u32 second; /* low half of jiffies when the second began */
+	__u32 events;
+};
+
+#define EVENT_BUDGETS 256
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct event_budget);
+	__uint(max_entries, EVENT_BUDGETS);
+} event_budgets SEC(".maps");
+
+static __always_inline void traffic_count(struct traffic *traffic, __u32 bytes)
+{
+	traffic->packets++;
+	traffic->bytes += bytes;
+}
+
+__noinline int event_emit(const struct packet *p, __u32 reason, __u32 rule_id, __u32 prefix)
+{
+	struct packet_event *event;
+
+	if (!p)
+		return 0;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) /* full: whoever reads it is too slow; counters still count */
+		return 0;
+	event->ifindex = p->blame;
+	event->reason = reason;
+	event->rule_id = rule_id;
+	event->log_prefix = prefix;
+	__builtin_memcpy(event->source, p->tuple.source, sizeof(event->source));
+	__builtin_memcpy(event->destination, p->tuple.destination, sizeof(event->destination));
+	event->source_port = p->tuple.source_port;
+	event->destination_port = p->tuple.destination_port;
+	if (p->class == CLASS_ICMP) {
+		event->source_port = bpf_htons(p->icmp_type);
+		event->destination_port = bpf_htons(p->icmp_code);
+	}
+	event->protocol = p->tuple.protocol;
+	event->family = p->tuple.family;
+	event->length = p->length;
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+static __always_inline bool event_allowed(__u32 ifindex, __u32 reason)
+{
+	__u32 index = (ifindex * DROP_REASON_COUNT + reason) % EVENT_BUDGETS;
+	struct event_budget *budget = bpf_map_lookup_elem(&event_budgets, &index);
+	__u32 time = now();
+
+	if (!budget)
+		return false;
+	if (time - budget->second >= settings.hz) {
+		budget->second = time;
+		budget->events = 0;
+	}
+	return budget->events++ < DROP_EVENTS_PER_SECOND;
+}
+
+static __always_inline void drop_count(const struct packet *p, __u32 reason)
+{
+	struct drop_key key = {.ifindex = p->blame, .reason = reason};
+	struct traffic *traffic = bpf_map_lookup_elem(&drop_totals, &reason);
+	struct traffic zero = {};
+
+	if (traffic)
+		traffic_count(traffic, p->length);
+	traffic = bpf_map_lookup_elem(&drops, &key);
+	if (!traffic) {
+		bpf_map_update_elem(&drops, &key, &zero, BPF_NOEXIST);
+		traffic = bpf_map_lookup_elem(&drops, &key);
+	}
+	if (traffic)
+		traffic_count(traffic, p->length);
+}
+
+/* True: DropActionOverride turns this drop into a final accept, which skips every further policy. */
+static __noinline bool drop_overridden(const struct packet *p, __u32 reason)
+{
+	bool log = settings.drop_action == DROP_LOG_DROP || settings.drop_action == DROP_LOG_ACCEPT;
+	bool accept = settings.drop_action == DROP_ACCEPT || settings.drop_action == DROP_LOG_ACCEPT;
+
+	if ((log || (settings.drop_events && !accept)) && event_allowed(p->blame, reason))
+		event_emit(p, reason, p->rule_id, 0);
+	if (!accept)
+		drop_count(p, reason);
+	return accept;
+}
+
+#endif

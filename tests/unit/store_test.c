@@ -1,69 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * What every datastore backend must do, run on the embedded store and on a real etcd. Other processes are
- * this program again, as `store_test increment|set WHERE ...`.
- */
-#include "store_fixture.h"
-
-static struct etcd etcd;
-static char directory[] = "/tmp/calico-store-XXXXXX";
-
-/* What a test gets: an empty store. */
-struct fixture {
-	struct event_base *base;
-	const char *where;
-	struct store *store;
-	struct recorder *recorder;
-};
-
-static int open_fixture(void **state, const char *where)
-{
-	static struct fixture fixture;
-
-	fixture = (struct fixture){.base = event_base_new(), .where = where};
-	task_init(fixture.base);
-	fixture.store = open_store(where);
-	*state = &fixture;
-	return 0;
-}
-
-static int setup_sqlite(void **state)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/below/calico.db", directory);
-	return open_fixture(state, path);
-}
-
-static int setup_etcd(void **state)
-{
-	*state = NULL;
-	if (!etcd_is_installed())
-		return 0;
-	return open_fixture(state, etcd.url);
-}
-
-static int teardown(void **state)
-{
-	struct fixture *fixture = *state;
-	struct err err;
-
-	if (!fixture)
-		return 0;
-	store_delete_tree(fixture->store, "/calico", &err);
-	store_delete_tree(fixture->store, "/other", &err);
-	store_close(fixture->store);
-	recorder_free(fixture->recorder);
-	event_base_free(fixture->base);
-	return 0;
-}
-
-static struct fixture *use(void **state)
-{
-	if (!*state)
-		skip(); /* no etcd here */
-	return *state;
-}
+/* What every datastore backend must do: values, directories, odd texts, several writers at once. */
+#include "store_backends.h"
 
 /* ---- reading and writing ---- */
 
@@ -309,28 +246,6 @@ static void test_time_to_live(void **state)
 
 /* ---- several at once ---- */
 
-static pid_t start_other(const char *what, const char *where, const char *argument)
-{
-	pid_t child = fork();
-
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl("/proc/self/exe", "store_test", what, where, argument, NULL);
-		_exit(127);
-	}
-	assert_true(child > 0);
-	return child;
-}
-
-static void end_other(pid_t child)
-{
-	int status = -1;
-
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
 static int increment(struct store *store, struct err *err)
 {
 	struct store_node node;
@@ -348,22 +263,16 @@ static int increment(struct store *store, struct err *err)
 	return r;
 }
 
-static int other_process(const char *what, const char *where, const char *argument)
+static int increment_many(const char *where, int count)
 {
-	struct store *store;
+	struct store *store = open_as_other(where);
 	struct err err = {0};
 	int r = 0;
 
-	task_init(event_base_new());
-	store = open_store(where);
-	if (strcmp(what, "increment") == 0) {
-		for (int i = atoi(argument); i > 0 && r == 0; i--)
-			r = increment(store, &err);
-	} else {
-		r = store_set(store, argument, "from elsewhere", NULL, &err);
-	}
+	while (count-- > 0 && r == 0)
+		r = increment(store, &err);
 	if (r < 0)
-		fprintf(stderr, "%s %s: %s\n", what, where, err.text);
+		fprintf(stderr, "%s: %s\n", where, err.text);
 	store_close(store);
 	return r < 0;
 }
@@ -441,251 +350,6 @@ static void test_only_one_creates(void **state)
 	store_close(other);
 }
 
-/* ---- watches ---- */
-
-static void test_watch_reports_the_snapshot_then_changes_in_order(void **state)
-{
-	struct fixture *fixture = use(state);
-	struct store *store = fixture->store;
-	struct store_node node;
-	struct err err = {0};
-
-	put(store, "/calico/v1/b", "2");
-	put(store, "/calico/v1/a/x", "1");
-	put(store, "/calico/v10", "sibling");
-	put(store, "/calico/v2/a", "sibling");
-	fixture->recorder = watch(store, "/calico/v1");
-	assert_next(fixture->recorder, "/calico/v1/a/x=1");
-	assert_next(fixture->recorder, "/calico/v1/b=2");
-	assert_next(fixture->recorder, "in sync");
-
-	put(store, "/calico/v1/b", "3");
-	put(store, "/calico/v11", "sibling");
-	assert_int_equal(store_create(store, "/calico/v1/c", "", NULL, &err), 0);
-	assert_int_equal(store_get(store, "/calico/v1/b", &node, &err), 0);
-	assert_int_equal(store_update(store, "/calico/v1/b", "4", node.revision, NULL, &err), 0);
-	store_node_done(&node);
-	drop(store, "/calico/v1/c");
-	drop(store, "/calico/v10");
-	assert_int_equal(store_make_directory(store, "/calico/v1/empty", &err), 0);
-	put(store, "/calico/v1/c", "5");
-	assert_next(fixture->recorder, "/calico/v1/b=3");
-	assert_next(fixture->recorder, "/calico/v1/c=");
-	assert_next(fixture->recorder, "/calico/v1/b=4");
-	assert_next(fixture->recorder, "/calico/v1/c gone");
-	assert_next(fixture->recorder, "/calico/v1/c=5");
-	assert_quiet(fixture->recorder, store, "/calico/v1");
-}
-
-static void test_watch_fans_out_deleted_directories(void **state)
-{
-	struct fixture *fixture = use(state);
-	struct store *store = fixture->store;
-
-	put(store, "/calico/v1/d/a", "1");
-	put(store, "/calico/v1/d/e/b", "2");
-	put(store, "/calico/v1/de/c", "3");
-	fixture->recorder = watch(store, "/calico/v1");
-	for (int i = 0; i < 4; i++)
-		next_line(fixture->recorder);
-	put(store, "/calico/v1/d/later", "4");
-	assert_next(fixture->recorder, "/calico/v1/d/later=4");
-	drop_tree(store, "/calico/v1/d");
-	assert_next(fixture->recorder, "/calico/v1/d/a gone");
-	assert_next(fixture->recorder, "/calico/v1/d/e/b gone");
-	assert_next(fixture->recorder, "/calico/v1/d/later gone");
-	put(store, "/calico/v1/d/a", "again");
-	assert_next(fixture->recorder, "/calico/v1/d/a=again");
-	assert_quiet(fixture->recorder, store, "/calico/v1");
-}
-
-static void test_watch_of_what_is_not_there_yet(void **state)
-{
-	struct fixture *fixture = use(state);
-
-	fixture->recorder = watch(fixture->store, "/calico/v1");
-	assert_next(fixture->recorder, "in sync");
-	put(fixture->store, "/calico/v1/a", "1");
-	assert_next(fixture->recorder, "/calico/v1/a=1");
-}
-
-static void test_watch_sees_other_processes(void **state)
-{
-	struct fixture *fixture = use(state);
-
-	fixture->recorder = watch(fixture->store, "/calico/v1");
-	assert_next(fixture->recorder, "in sync");
-	end_other(start_other("set", fixture->where, "/calico/v1/key"));
-	assert_next(fixture->recorder, "/calico/v1/key=from elsewhere");
-}
-
-static void test_two_watches_of_one_store(void **state)
-{
-	struct fixture *fixture = use(state);
-	struct recorder *second;
-
-	fixture->recorder = watch(fixture->store, "/calico/v1");
-	second = watch(fixture->store, "/calico/v1/d");
-	assert_next(fixture->recorder, "in sync");
-	assert_next(second, "in sync");
-	put(fixture->store, "/calico/v1/a", "1");
-	put(fixture->store, "/calico/v1/d/b", "2");
-	assert_next(fixture->recorder, "/calico/v1/a=1");
-	assert_next(fixture->recorder, "/calico/v1/d/b=2");
-	assert_next(second, "/calico/v1/d/b=2");
-	store_watch_stop(second->watch);
-	put(fixture->store, "/calico/v1/d/b", "3");
-	assert_next(fixture->recorder, "/calico/v1/d/b=3");
-	assert_string_equal(next_line_within(second, 0), "(nothing)");
-	task_sleep(5); /* its task ends */
-	recorder_free(second);
-}
-
-static void test_resync_reports_only_differences(void **state)
-{
-	struct fixture *fixture = use(state);
-
-	put(fixture->store, "/calico/v1/a", "1");
-	fixture->recorder = watch(fixture->store, "/calico/v1");
-	assert_next(fixture->recorder, "/calico/v1/a=1");
-	assert_next(fixture->recorder, "in sync");
-	store_watch_resync(fixture->recorder->watch);
-	assert_next(fixture->recorder, "in sync");
-	assert_quiet(fixture->recorder, fixture->store, "/calico/v1");
-}
-
-/*
- * The watch is held up inside a callback while more happens, mostly elsewhere in the store, than the backend
- * remembers.
- */
-static void test_lost_history_leads_to_differences(void **state)
-{
-	struct fixture *fixture = use(state);
-	int many = strcmp(store_kind(fixture->store), "etcd") == 0 ? 1100 : 10100;
-	struct store *store = fixture->store;
-
-	put(store, "/calico/v1/changed", "1");
-	put(store, "/calico/v1/deleted", "1");
-	put(store, "/calico/v1/tree/deleted", "1");
-	put(store, "/calico/v1/same", "1");
-	fixture->recorder = watch(store, "/calico/v1");
-	for (int i = 0; i < 5; i++)
-		next_line(fixture->recorder);
-	fixture->recorder->hold_at = "/calico/v1/hold";
-	put(store, "/calico/v1/hold", "1");
-	assert_next(fixture->recorder, "/calico/v1/hold=1");
-
-	put(store, "/calico/v1/changed", "2");
-	drop(store, "/calico/v1/deleted");
-	drop_tree(store, "/calico/v1/tree");
-	put(store, "/calico/v1/flickering", "1");
-	drop(store, "/calico/v1/flickering");
-	put(store, "/calico/v1/new", "1");
-	for (int i = 0; i < many; i++)
-		put(store, "/other/noise", "x");
-	wait_wake(&fixture->recorder->release);
-	assert_next(fixture->recorder, "/calico/v1/changed=2");
-	assert_next(fixture->recorder, "/calico/v1/new=1");
-	assert_next(fixture->recorder, "/calico/v1/deleted gone");
-	assert_next(fixture->recorder, "/calico/v1/tree/deleted gone");
-	assert_next(fixture->recorder, "in sync");
-	assert_quiet(fixture->recorder, store, "/calico/v1");
-}
-
-static void test_deleting_everything_deletes_nothing(void **state)
-{
-	static const char *const roots[] = {"/calico", "/calico/v1"};
-	struct fixture *fixture = use(state);
-	struct store *store = fixture->store;
-
-	put(store, "/calico/v1/a", "1");
-	put(store, "/calico/v1/b", "1");
-	fixture->recorder = watch(store, "/calico/v1");
-	for (int i = 0; i < 3; i++)
-		next_line(fixture->recorder);
-	for (int i = 0; i < 2; i++) {
-		drop_tree(store, roots[i]);
-		assert_next_starts(fixture->recorder, "lost: /calico/v1 was deleted as a whole");
-		assert_string_equal(next_line_within(fixture->recorder, 500), "(nothing)");
-		put(store, "/calico/v1/b", "2");
-		assert_next(fixture->recorder, "found");
-		assert_next(fixture->recorder, "/calico/v1/b=2");
-		if (i == 0)
-			assert_next(fixture->recorder, "/calico/v1/a gone");
-		assert_next(fixture->recorder, "in sync");
-	}
-	/* One by one is what somebody wanted. */
-	drop(store, "/calico/v1/b");
-	assert_next(fixture->recorder, "/calico/v1/b gone");
-}
-
-static void stop_in_event(void *arg, const char *key, const char *value, uint64_t revision)
-{
-	struct recorder *recorder = arg;
-
-	record(recorder, "%s", key);
-	store_watch_stop(recorder->watch);
-}
-
-static void test_stop_inside_a_callback_is_the_end(void **state)
-{
-	static const struct store_watch_ops ops = {.event = stop_in_event, .in_sync = record_in_sync};
-	struct fixture *fixture = use(state);
-	struct err err = {0};
-
-	fixture->recorder = calloc(1, sizeof(*fixture->recorder));
-	put(fixture->store, "/calico/v1/a", "1");
-	put(fixture->store, "/calico/v1/b", "1");
-	assert_int_equal(store_watch(fixture->store, "/calico/v1", &ops, fixture->recorder,
-				     &fixture->recorder->watch, &err),
-			 0);
-	assert_next(fixture->recorder, "/calico/v1/a");
-	assert_string_equal(next_line_within(fixture->recorder, 100), "(nothing)");
-}
-
-static void write_and_read(void *arg, const char *key, const char *value, uint64_t revision)
-{
-	struct fixture *fixture = arg;
-	struct store_node node;
-	struct err err;
-
-	if (strcmp(key, "/calico/v1/ask") == 0 && value) {
-		store_set(fixture->store, "/calico/v1/answer", "yes", NULL, &err);
-		if (store_get(fixture->store, "/calico/v1/answer", &node, &err) == 0)
-			store_node_done(&node);
-	}
-	record(fixture->recorder, "%s", key);
-}
-
-static void test_callbacks_may_use_the_store(void **state)
-{
-	static const struct store_watch_ops ops = {.event = write_and_read};
-	struct fixture *fixture = use(state);
-	struct err err = {0};
-
-	fixture->recorder = calloc(1, sizeof(*fixture->recorder));
-	assert_int_equal(
-		store_watch(fixture->store, "/calico/v1", &ops, fixture, &fixture->recorder->watch, &err), 0);
-	put(fixture->store, "/calico/v1/ask", "?");
-	assert_next(fixture->recorder, "/calico/v1/ask");
-	assert_next(fixture->recorder, "/calico/v1/answer");
-}
-
-/* A watch must not keep its store from closing, whatever it waits for. */
-static void test_close_ends_watches_at_once(void **state)
-{
-	struct fixture *fixture = use(state);
-	int64_t start;
-
-	fixture->recorder = watch(fixture->store, "/calico/v1");
-	assert_next(fixture->recorder, "in sync");
-	task_sleep(20);
-	start = task_clock_ms();
-	store_close(fixture->store);
-	assert_in_range(task_clock_ms() - start, 0, 1000);
-	fixture->store = open_store(fixture->where);
-}
-
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_values_live),
 	cmocka_unit_test(test_directories_and_values_exclude_each_other),
@@ -698,62 +362,11 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_concurrent_increments_all_count),
 	cmocka_unit_test(test_concurrent_increments_of_tasks),
 	cmocka_unit_test(test_only_one_creates),
-	cmocka_unit_test(test_watch_reports_the_snapshot_then_changes_in_order),
-	cmocka_unit_test(test_watch_fans_out_deleted_directories),
-	cmocka_unit_test(test_watch_of_what_is_not_there_yet),
-	cmocka_unit_test(test_watch_sees_other_processes),
-	cmocka_unit_test(test_two_watches_of_one_store),
-	cmocka_unit_test(test_resync_reports_only_differences),
-	cmocka_unit_test(test_lost_history_leads_to_differences),
-	cmocka_unit_test(test_deleting_everything_deletes_nothing),
-	cmocka_unit_test(test_stop_inside_a_callback_is_the_end),
-	cmocka_unit_test(test_callbacks_may_use_the_store),
-	cmocka_unit_test(test_close_ends_watches_at_once),
 };
-#define TEST_COUNT (sizeof(tests) / sizeof(tests[0]))
-
-static int run_on(const char *name, CMFixtureFunction setup, CMFixtureFunction start,
-		     CMFixtureFunction end)
-{
-	struct CMUnitTest group[TEST_COUNT];
-
-	for (size_t i = 0; i < TEST_COUNT; i++) {
-		group[i] = tests[i];
-		group[i].setup_func = setup;
-		group[i].teardown_func = teardown;
-	}
-	return _cmocka_run_group_tests(name, group, TEST_COUNT, start, end);
-}
-
-static int start_etcd(void **state)
-{
-	struct event_base *base;
-
-	if (!etcd_is_installed())
-		return 0;
-	base = event_base_new();
-	task_init(base);
-	etcd_start(&etcd);
-	event_base_free(base);
-	return 0;
-}
-
-static int end_etcd(void **state)
-{
-	etcd_end(&etcd);
-	return 0;
-}
 
 int main(int argc, char **argv)
 {
-	int failed;
-
 	if (argc == 4)
-		return other_process(argv[1], argv[2], argv[3]);
-	if (!mkdtemp(directory))
-		return 1;
-	failed = run_on("embedded store", setup_sqlite, NULL, NULL);
-	remove_directory(directory);
-	failed += run_on("etcd", setup_etcd, start_etcd, end_etcd);
-	return failed;
+		return increment_many(argv[2], atoi(argv[3]));
+	return run_on_both(tests, sizeof(tests) / sizeof(tests[0]));
 }

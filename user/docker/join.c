@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,6 +180,24 @@ static json_t *make_answer(struct plugin *plugin, const struct join *join, unsig
 	return answer;
 }
 
+/*
+ * The programs answer ARP for every next hop, but neighbour discovery only for the first: the host's stack
+ * answers for the others. Nobody else is on the link, so detection of duplicates would just delay that.
+ */
+static int add_host_addr(struct plugin *plugin, const struct join *join, int ifindex, unsigned int number,
+			 struct err *err)
+{
+	struct addr hop = sandbox_next_hop(6, number);
+	char path[64];
+	int rc;
+
+	if (number == 1 || !has_family(join->endpoint, 6))
+		return 0;
+	snprintf(path, sizeof(path), "ipv6/conf/%s/accept_dad", join->names.host);
+	rc = sysctl_write(path, "0", err);
+	return rc < 0 ? rc : address_add(plugin->netlink, ifindex, &hop, 64, err);
+}
+
 static int plug(struct call *call, const struct join *join, struct err *err)
 {
 	struct plugin *plugin = call->plugin;
@@ -187,8 +206,11 @@ static int plug(struct call *call, const struct join *join, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	number = sandbox_join(plugin->sandboxes, join->sandbox, join->id, err);
-	rc = number < 0 ? number : agent_apply_endpoint(plugin->agent, join->key, join->endpoint, err);
+	number = rc = sandbox_join(plugin->sandboxes, join->sandbox, join->id, err);
+	if (number > 0)
+		rc = add_host_addr(plugin, join, ifindex, (unsigned int)number, err);
+	if (!rc)
+		rc = agent_apply_endpoint(plugin->agent, join->key, join->endpoint, err);
 	if (!rc) {
 		call->answer = make_answer(plugin, join, (unsigned int)number);
 		if (!call->answer)

@@ -22,6 +22,7 @@ struct assignment {
 	struct pools pools;
 	struct ipam_config config;
 	struct store_list existing; /* all blocks of the family */
+	bool claim_lost;	    /* another host was faster: `existing` is out of date */
 };
 
 static bool is_satisfied(const struct assignment *a)
@@ -74,6 +75,7 @@ static int claim_and_take(struct assignment *a, const struct cidr *cidr, struct 
 		if (rc < 0)
 			break;
 	}
+	a->claim_lost |= rc == -EEXIST;
 	if (!rc)
 		rc = take(a, &lease, err);
 	else if (rc == -EEXIST || rc == -EBADMSG)
@@ -165,7 +167,7 @@ static int assign_from_new(struct assignment *a, struct err *err)
 	struct candidates candidates;
 	struct cidr *taken = NULL;
 	struct cidr cidr;
-	size_t taken_count;
+	size_t taken_count = 0;
 	int rc = candidates_init(&candidates, a->pools.items, a->pools.count, a->ipam->host);
 
 	if (!rc) {
@@ -183,16 +185,29 @@ static int assign_from_new(struct assignment *a, struct err *err)
 	return rc;
 }
 
-static int assign_beyond_own(struct assignment *a, struct err *err)
+static int search_all_blocks(struct assignment *a, struct err *err)
 {
-	int rc = store_list(a->ipam->store, key_blocks(a->family), &a->existing, err);
+	int rc;
 
+	a->claim_lost = false;
+	store_list_done(&a->existing);
+	rc = store_list(a->ipam->store, key_blocks(a->family), &a->existing, err);
 	if (!rc)
 		rc = assign_from_existing(a, true, err);
 	if (!rc && !is_satisfied(a) && a->config.auto_allocate_blocks)
 		rc = assign_from_new(a, err);
 	if (!rc && !is_satisfied(a) && !a->config.strict_affinity)
 		rc = assign_from_existing(a, false, err);
+	return rc;
+}
+
+static int assign_beyond_own(struct assignment *a, struct err *err)
+{
+	int rc;
+
+	do {
+		rc = search_all_blocks(a, err);
+	} while (!rc && !is_satisfied(a) && a->claim_lost && !(rc = race_lost(&a->race, err)));
 	return rc;
 }
 

@@ -167,7 +167,7 @@ static void handle_decrement(struct ipam *ipam, struct race *race, const char *h
 		if (rc < 0)
 			return;
 		rc = handle_change(handle, node.value, block, -1, &text, NULL);
-		if (!rc)
+		if (rc >= 0)
 			rc = text ? store_update(ipam->store, key, text, node.revision, NULL, NULL)
 				  : store_delete_if(ipam->store, key, node.revision, NULL);
 		free(text);

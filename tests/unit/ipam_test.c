@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* IPAM on a real store, embedded and etcd: who gets which address, and what stays behind. */
+#include "ipam_fixture.h"
+
+#include <time.h>
+
+#define STRICT "{\"auto_allocate_blocks\":true,\"strict_affinity\":true}"
+#define MANUAL "{\"auto_allocate_blocks\":false,\"strict_affinity\":false}"
+
+static struct store *store_of(void **state)
+{
+	return ((struct fixture *)*state)->store;
+}
+
+static void test_addresses_come_in_order_from_one_claimed_block(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct addr first, got[3];
+	struct cidr block;
+	struct err err;
+	char text[CIDR_TEXT];
+
+	add_pool(store, "10.1.0.0/16", "");
+	assert_int_equal(try_any(&ipam, 4, 1, NULL, &first, &err), 1);
+	block = block_cidr_of(&first);
+	assert_int_equal(addr_compare(&block.addr, &first), 0);
+	assert_int_equal(try_any(&ipam, 4, 3, NULL, got, &err), 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		struct addr next = addr_add(&first, i + 1);
+
+		assert_int_equal(addr_compare(&got[i], &next), 0);
+	}
+	assert_int_equal(count_blocks(store, 4), 1);
+	cidr_format(&block, text);
+	assert_string_equal(owner_of(store, text), "host-a");
+	assert_true(claims(store, "host-a", text));
+}
+
+/* The value as v0.20 tools read it. */
+static void test_the_block_has_the_wire_format(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct store_node node;
+	json_t *block, *attribute, *secondary;
+	struct err err;
+
+	add_pool(store, "10.1.2.0/26", "");
+	assert_string_equal(take(&ipam), "10.1.2.0");
+	assert_int_equal(store_get(store, "/calico/ipam/v2/assignment/ipv4/block/10.1.2.0-26", &node, &err),
+			 0);
+	assert_int_equal(model_json_parse(node.value, &block, &err), 0);
+	store_node_done(&node);
+	assert_string_equal(json_string_value(json_object_get(block, "cidr")), "10.1.2.0/26");
+	assert_string_equal(json_string_value(json_object_get(block, "affinity")), "host:host-a");
+	assert_int_equal(json_array_size(json_object_get(block, "allocations")), 64);
+	assert_int_equal(json_array_size(json_object_get(block, "unallocated")), 63);
+	assert_int_equal(json_array_size(json_object_get(block, "attributes")), 1);
+	attribute = json_array_get(json_object_get(block, "attributes"), 0);
+	assert_true(json_is_null(json_object_get(attribute, "handle_id")));
+	secondary = json_object_get(attribute, "secondary");
+	assert_string_equal(json_string_value(json_object_get(secondary, "node")), "host-a");
+	assert_string_equal(json_string_value(json_object_get(secondary, "type")), "libnetwork");
+	assert_in_range(strtol(json_string_value(json_object_get(secondary, "since")), NULL, 10),
+			time(NULL) - 60, time(NULL));
+	json_decref(block);
+	assert_int_equal(store_get(store, "/calico/ipam/v2/host/host-a/ipv4/block/10.1.2.0-26", &node, &err),
+			 0);
+	assert_string_equal(node.value, "");
+	store_node_done(&node);
+}
+
+static void test_a_released_address_comes_back_last(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+
+	add_pool(store, "10.1.2.0/26", "");
+	assert_string_equal(take(&ipam), "10.1.2.0");
+	assert_int_equal(give_back(&ipam, "10.1.2.0"), 0);
+	assert_int_equal(give_back(&ipam, "10.1.2.0"), -ENOENT);
+	assert_int_equal(give_back(&ipam, "10.9.9.9"), -ENOENT);
+	assert_string_equal(owner_of(store, "10.1.2.0/26"), "host-a"); /* empty, and kept for the host */
+	for (int i = 1; i < 64; i++)
+		take(&ipam);
+	assert_string_equal(take(&ipam), "10.1.2.0");
+}
+
+static void test_hosts_have_blocks_of_their_own(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+	struct addr from_a, from_b;
+
+	add_pool(store, "10.1.0.0/25", "");
+	from_a = address(take(&a));
+	from_b = address(take(&b));
+	assert_int_not_equal(from_a.bytes[3] / 64, from_b.bytes[3] / 64);
+	assert_int_equal(count_blocks(store, 4), 2);
+}
+
+static void test_a_full_pool_says_so(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct addr got[70];
+	struct err err = {""};
+
+	assert_int_equal(try_any(&ipam, 4, 1, NULL, got, &err), -ENOSPC);
+	assert_non_null(
+		strstr(err.text, "There are no available IP addresses in the configured Calico IP pools"));
+	assert_non_null(strstr(err.text, "calicoctl pool add"));
+	add_pool(store, "10.1.2.0/26", "");
+	assert_int_equal(try_any(&ipam, 4, 70, NULL, got, &err), 64);
+	assert_int_equal(try_any(&ipam, 4, 1, NULL, got, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "10.1.2.0/26"));
+	assert_int_equal(try_any(&ipam, 6, 1, NULL, got, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "IPv6"));
+}
+
+static void test_only_enabled_pools_give_addresses(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct addr got;
+	struct err err = {""};
+
+	add_pool(store, "10.1.0.0/24", ",\"disabled\":true");
+	add_pool(store, "10.2.0.0/24", ",\"ipam\":false");
+	assert_int_equal(try_any(&ipam, 4, 1, NULL, &got, &err), -ENOSPC);
+	assert_int_equal(try_any(&ipam, 4, 1, "10.1.0.0/24", &got, &err), -ENOENT);
+	assert_int_equal(try_any(&ipam, 4, 1, "10.2.0.0/24", &got, &err), -ENOENT);
+	assert_int_equal(try_any(&ipam, 4, 1, "10.3.0.0/24", &got, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "10.3.0.0/24"));
+	assert_int_equal(try_take(&ipam, "10.1.0.5", &err), -ENOENT);
+	assert_int_equal(try_take(&ipam, "10.2.0.5", &err), -ENOENT);
+	put(store, "/calico/v1/ipam/v4/pool/10.4.0.0-24", "not JSON");
+	add_pool(store, "10.5.0.0/24", "");
+	assert_int_equal(address(take(&ipam)).bytes[1], 5);
+	assert_int_equal(ipam_pool_enabled(&ipam, 4, NULL, &err), 1);
+	assert_int_equal(ipam_pool_enabled(&ipam, 6, NULL, &err), 0);
+}
+
+/* The host has a block in a pool that is disabled now: old clients went on with it. */
+static void test_an_own_block_in_a_disabled_pool_is_left_alone(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+
+	add_pool(store, "10.1.0.0/24", "");
+	assert_int_equal(address(take(&ipam)).bytes[1], 1);
+	add_pool(store, "10.1.0.0/24", ",\"disabled\":true");
+	add_pool(store, "10.2.0.0/24", "");
+	assert_int_equal(address(take(&ipam)).bytes[1], 2);
+}
+
+static void test_a_requested_pool_is_kept_to(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct cidr pool = network("10.2.0.0/26");
+	struct addr got[70];
+	struct err err;
+
+	add_pool(store, "10.1.0.0/24", "");
+	add_pool(store, "10.2.0.0/26", "");
+	take(&ipam);
+	assert_int_equal(try_any(&ipam, 4, 70, "10.2.0.9/26", got, &err), 64);
+	for (int i = 0; i < 64; i++)
+		assert_true(cidr_contains(&pool, &got[i]));
+	assert_int_equal(try_any(&ipam, 4, 1, "10.2.0.0/26", got, &err), -ENOSPC);
+}
+
+static void test_a_given_address(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+	struct err err = {""};
+
+	add_pool(store, "10.1.0.0/24", "");
+	assert_int_equal(try_take(&a, "10.1.0.77", &err), 0);
+	assert_string_equal(owner_of(store, "10.1.0.64/26"), "host-a");
+	assert_int_equal(try_take(&a, "10.1.0.77", &err), -EEXIST);
+	assert_non_null(strstr(err.text, "10.1.0.77 is already in use"));
+	assert_int_equal(try_take(&b, "10.1.0.77", &err), -EEXIST);
+	assert_int_equal(try_take(&b, "10.1.0.78", &err), 0); /* borrowed */
+	assert_string_equal(owner_of(store, "10.1.0.64/26"), "host-a");
+	assert_int_equal(try_take(&a, "10.7.0.1", &err), -ENOENT);
+	assert_non_null(strstr(err.text, "10.7.0.1 is not in any enabled Calico IP pool"));
+	assert_int_equal(give_back(&b, "10.1.0.77"), 0);
+	assert_int_equal(try_take(&b, "10.1.0.77", &err), 0);
+}
+
+static void test_addresses_are_borrowed_when_no_block_is_left(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+
+	add_pool(store, "10.1.2.0/26", "");
+	assert_string_equal(take(&a), "10.1.2.0");
+	assert_string_equal(take(&b), "10.1.2.1");
+	assert_string_equal(owner_of(store, "10.1.2.0/26"), "host-a");
+	assert_false(claims(store, "host-b", "10.1.2.0/26"));
+	assert_string_equal(take(&a), "10.1.2.2");
+}
+
+static void test_strict_affinity_forbids_to_borrow(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+	struct addr got;
+	struct err err = {""};
+
+	put(store, KEY_IPAM_CONFIG, STRICT);
+	add_pool(store, "10.1.2.0/26", "");
+	take(&a);
+	assert_int_equal(try_any(&b, 4, 1, NULL, &got, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "strict affinity"));
+	assert_int_equal(try_take(&b, "10.1.2.9", &err), -EACCES);
+	assert_non_null(strstr(err.text, "host-a"));
+	assert_int_equal(try_take(&a, "10.1.2.9", &err), 0);
+	/* The block itself stays strict whatever the configuration says later. */
+	drop(store, KEY_IPAM_CONFIG);
+	assert_int_equal(try_any(&b, 4, 1, NULL, &got, &err), -ENOSPC);
+}
+
+static void test_without_automatic_blocks_none_is_claimed(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+	struct addr got;
+	struct err err;
+
+	add_pool(store, "10.1.0.0/24", "");
+	take(&a);
+	put(store, KEY_IPAM_CONFIG, MANUAL);
+	assert_int_equal(try_any(&b, 4, 1, NULL, &got, &err), 1);
+	assert_int_equal(count_blocks(store, 4), 1);
+	put(store, KEY_IPAM_CONFIG, "{\"broken\":");
+	assert_int_equal(try_any(&b, 4, 1, NULL, &got, &err), -EBADMSG);
+}
+
+static void test_ipv6_pool_of_58_bits_of_blocks(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+	struct cidr pool = network("fd80:24e2:f998:72d6::/64");
+	struct addr got[130], other;
+	struct err err;
+
+	add_pool(store, "fd80:24e2:f998:72d6::/64", "");
+	assert_int_equal(try_any(&a, 6, 130, NULL, got, &err), 130);
+	assert_int_equal(count_blocks(store, 6), 3);
+	assert_int_equal(try_any(&b, 6, 1, NULL, &other, &err), 1);
+	assert_int_equal(count_blocks(store, 6), 4);
+	for (int i = 0; i < 130; i++)
+		assert_true(cidr_contains(&pool, &got[i]));
+	assert_int_equal(try_take(&b, "fd80:24e2:f998:72d6::77", &err), 0);
+	assert_int_equal(give_back(&b, "fd80:24e2:f998:72d6::77"), 0);
+}
+
+static void test_a_claim_that_was_cut_short_is_completed(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+
+	add_pool(store, "10.1.0.0/16", "");
+	put(store, "/calico/ipam/v2/host/host-a/ipv4/block/10.1.7.64-26", "");
+	assert_string_equal(take(&ipam), "10.1.7.64");
+	assert_string_equal(owner_of(store, "10.1.7.64/26"), "host-a");
+	assert_int_equal(count_blocks(store, 4), 1);
+}
+
+static void test_a_key_for_another_hosts_block_is_removed(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+	struct err err;
+
+	add_pool(store, "10.1.0.0/24", "");
+	assert_int_equal(try_take(&b, "10.1.0.0", &err), 0);
+	put(store, "/calico/ipam/v2/host/host-a/ipv4/block/10.1.0.0-26", "");
+	assert_true(address(take(&a)).bytes[3] >= 64);
+	assert_false(claims(store, "host-a", "10.1.0.0/26"));
+	assert_true(claims(store, "host-b", "10.1.0.0/26"));
+}
+
+static void test_an_own_block_whose_key_was_lost_is_found_again(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+
+	put(store, KEY_IPAM_CONFIG, STRICT);
+	add_pool(store, "10.1.2.0/26", "");
+	assert_string_equal(take(&ipam), "10.1.2.0");
+	drop(store, "/calico/ipam/v2/host/host-a/ipv4/block/10.1.2.0-26");
+	assert_string_equal(take(&ipam), "10.1.2.1");
+	assert_true(claims(store, "host-a", "10.1.2.0/26"));
+}
+
+static void test_a_broken_block_is_passed_over(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct cidr pool = network("10.1.2.0/25");
+	struct err err = {""};
+
+	add_pool(store, "10.1.2.0/25", "");
+	put(store, "/calico/ipam/v2/assignment/ipv4/block/10.1.2.0-26", "{\"cidr\":\"10.1.2.0/26\"}");
+	put(store, "/calico/ipam/v2/host/host-a/ipv4/block/10.1.2.0-26", "");
+	assert_string_equal(take(&ipam), "10.1.2.64");
+	assert_int_equal(try_take(&ipam, "10.1.2.5", &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "10.1.2.0-26"));
+	assert_int_equal(ipam_release_pool(&ipam, &pool, &err), 0);
+	assert_string_equal(owner_of(store, "10.1.2.64/26"), "");
+}
+
+/* A block of another address than its key names would make us hand out addresses of somebody else. */
+static void test_a_block_under_a_wrong_key_is_refused(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct store_node node;
+	struct err err;
+
+	add_pool(store, "10.1.2.0/26", "");
+	take(&ipam);
+	assert_int_equal(store_get(store, "/calico/ipam/v2/assignment/ipv4/block/10.1.2.0-26", &node, &err),
+			 0);
+	put(store, "/calico/ipam/v2/assignment/ipv4/block/10.1.3.0-26", node.value);
+	store_node_done(&node);
+	assert_int_equal(give_back(&ipam, "10.1.3.0"), -EBADMSG);
+}
+
+static void test_pool_removal(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+	struct cidr pool = network("10.1.0.0/24");
+	struct err err;
+
+	add_pool(store, "10.1.0.0/24", "");
+	add_pool(store, "10.2.0.0/24", "");
+	assert_int_equal(try_take(&a, "10.1.0.7", &err), 0);
+	assert_int_equal(try_take(&b, "10.1.0.70", &err), 0);
+	assert_int_equal(give_back(&b, "10.1.0.70"), 0);
+	assert_int_equal(try_take(&a, "10.2.0.7", &err), 0);
+	put(store, "/calico/ipam/v2/host/host-b/ipv4/block/10.1.0.128-26", ""); /* never completed */
+
+	assert_int_equal(ipam_release_pool(&a, &pool, &err), 0);
+	remove_pool(store, "10.1.0.0/24");
+	assert_string_equal(owner_of(store, "10.1.0.0/26"), "");
+	assert_null(owner_of(store, "10.1.0.64/26"));
+	assert_false(claims(store, "host-a", "10.1.0.0/26"));
+	assert_false(claims(store, "host-b", "10.1.0.64/26"));
+	assert_false(claims(store, "host-b", "10.1.0.128/26"));
+	assert_string_equal(owner_of(store, "10.2.0.0/26"), "host-a");
+	assert_true(claims(store, "host-a", "10.2.0.0/26"));
+
+	/* The last address of a block that is nobody's takes the block along. */
+	assert_int_equal(give_back(&b, "10.1.0.7"), 0);
+	assert_null(owner_of(store, "10.1.0.0/26"));
+}
+
+static void test_a_pool_that_comes_back_gives_what_its_old_blocks_have(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct cidr pool = network("10.1.2.0/26");
+	struct err err;
+
+	add_pool(store, "10.1.2.0/26", "");
+	assert_string_equal(take(&ipam), "10.1.2.0");
+	assert_int_equal(ipam_release_pool(&ipam, &pool, &err), 0);
+	assert_string_equal(take(&ipam), "10.1.2.1");
+	assert_string_equal(owner_of(store, "10.1.2.0/26"), "");
+}
+
+static void test_host_removal(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+	struct addr got;
+	struct err err;
+
+	add_pool(store, "10.1.0.0/24", "");
+	add_pool(store, "fd80::/64", "");
+	assert_int_equal(try_take(&a, "10.1.0.7", &err), 0);
+	assert_int_equal(try_take(&a, "10.1.0.70", &err), 0);
+	assert_int_equal(give_back(&a, "10.1.0.70"), 0);
+	assert_int_equal(try_any(&a, 6, 1, NULL, &got, &err), 1);
+	assert_int_equal(ipam_release(&a, &got, &err), 0);
+	assert_int_equal(try_take(&b, "10.1.0.130", &err), 0);
+
+	assert_int_equal(ipam_release_host(&b, "host-a", &err), 0);
+	assert_string_equal(owner_of(store, "10.1.0.0/26"), "");
+	assert_null(owner_of(store, "10.1.0.64/26"));
+	assert_int_equal(count_blocks(store, 6), 0);
+	assert_string_equal(owner_of(store, "10.1.0.128/26"), "host-b");
+	assert_false(claims(store, "host-a", "10.1.0.0/26"));
+	assert_int_equal(ipam_release_host(&b, "host-a", &err), 0); /* and once more */
+}
+
+static void test_info(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct addr addr = address("10.1.2.9");
+	json_t *attribute;
+	struct err err = {""};
+	long age;
+
+	add_pool(store, "10.1.2.0/26", "");
+	assert_int_equal(ipam_info(&ipam, &addr, &attribute, &err), -ENOENT);
+	assert_int_equal(try_take(&ipam, "10.1.2.9", &err), 0);
+	assert_int_equal(ipam_info(&ipam, &addr, &attribute, &err), 0);
+	assert_true(ipam_attribute_is(attribute, "host-a", "libnetwork", &age));
+	assert_in_range(age, 0, 60);
+	assert_false(ipam_attribute_is(attribute, "host-b", "libnetwork", NULL));
+	assert_false(ipam_attribute_is(attribute, "host-a", "tunnel", NULL));
+	json_decref(attribute);
+	addr = address("10.1.2.10");
+	assert_int_equal(ipam_info(&ipam, &addr, &attribute, &err), -ENOENT);
+}
+
+/* Blocks of other tools count addresses by handle. */
+static void test_release_counts_the_handle_down(void **state)
+{
+	static const char handle[] = "/calico/ipam/v2/handle/h1";
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	json_t *attribute = json_pack("{s:s, s:{}}", "handle_id", "h1", "secondary");
+	struct addr addr = address("10.1.2.0");
+	struct store_node node;
+	struct err err;
+
+	add_pool(store, "10.1.2.0/26", "");
+	for (int i = 0; i < 3; i++) {
+		struct addr next = addr_add(&addr, (uint64_t)i);
+
+		assert_int_equal(ipam_assign(&ipam, &next, attribute, &err), 0);
+	}
+	json_decref(attribute);
+	put(store, handle, "{\"id\":\"h1\",\"block\":{\"10.1.2.0/26\":2}}");
+	assert_int_equal(give_back(&ipam, "10.1.2.0"), 0);
+	assert_int_equal(store_get(store, handle, &node, &err), 0);
+	assert_non_null(strstr(node.value, "\"10.1.2.0/26\":1"));
+	store_node_done(&node);
+	assert_int_equal(give_back(&ipam, "10.1.2.1"), 0);
+	assert_false(exists(store, handle));
+	assert_int_equal(give_back(&ipam, "10.1.2.2"), 0); /* one too many: no reason to fail */
+}
+
+static void age_attributes(struct store *store, const char *block_text, const char *since)
+{
+	struct block *block = read_block(store, block_text);
+	struct cidr cidr = network(block_text);
+	char key[KEY_MAX], *text;
+	json_t *attribute;
+	size_t i;
+
+	json_array_foreach (block->attributes, i, attribute)
+		json_object_set_new(json_object_get(attribute, "secondary"), "since", json_string(since));
+	text = block_format(block);
+	put(store, key_block(key, &cidr), text);
+	free(text);
+	block_free(block);
+}
+
+struct collected {
+	struct ipam *ipam;
+	const char *replace; /* an address that changes hands while it is judged */
+	int asked;
+	long age;
+};
+
+static bool collect_all(void *arg, const struct addr *addr, long age_s)
+{
+	struct collected *collected = arg;
+	char text[ADDR_TEXT];
+
+	collected->asked++;
+	collected->age = age_s;
+	if (collected->replace && !strcmp(addr_format(addr, text), collected->replace)) {
+		struct err err;
+
+		assert_int_equal(give_back(collected->ipam, text), 0);
+		assert_int_equal(try_take(collected->ipam, text, &err), 0);
+	}
+	return true;
+}
+
+static bool collect_none(void *arg, const struct addr *addr, long age_s)
+{
+	((struct collected *)arg)->asked++;
+	return false;
+}
+
+static void test_collection_sees_only_what_is_marked_for_this_host(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+	json_t *plain = ipam_attribute(NULL, NULL), *tunnel = ipam_attribute("host-a", "tunnel");
+	struct addr old = address("10.1.2.5"), tunnel_addr = address("10.1.2.6");
+	struct collected collected = {0};
+	struct err err;
+
+	add_pool(store, "10.1.2.0/26", "");
+	assert_int_equal(try_take(&a, "10.1.2.1", &err), 0);
+	assert_int_equal(try_take(&b, "10.1.2.2", &err), 0);
+	assert_int_equal(ipam_assign(&a, &old, plain, &err), 0);
+	assert_int_equal(ipam_assign(&a, &tunnel_addr, tunnel, &err), 0);
+	json_decref(plain);
+	json_decref(tunnel);
+	assert_int_equal(ipam_collect(&a, "libnetwork", collect_none, &collected, &err), 0);
+	assert_int_equal(collected.asked, 1);
+	assert_int_equal(ipam_collect(&a, "libnetwork", collect_all, &collected, &err), 1);
+	assert_int_equal(count_used(store, 4), 3);
+	assert_int_equal(give_back(&a, "10.1.2.1"), -ENOENT);
+}
+
+static void test_collection_tells_the_age(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct collected collected = {0};
+	struct err err;
+	char since[32];
+
+	add_pool(store, "10.1.2.0/26", "");
+	take(&ipam);
+	snprintf(since, sizeof(since), "%lld", (long long)time(NULL) - 1000);
+	age_attributes(store, "10.1.2.0/26", since);
+	assert_int_equal(ipam_collect(&ipam, "libnetwork", collect_all, &collected, &err), 1);
+	assert_in_range(collected.age, 1000, 1060);
+}
+
+static void test_collection_leaves_what_changed_hands(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct collected collected = {.ipam = &ipam, .replace = "10.1.2.0"};
+	struct err err;
+
+	add_pool(store, "10.1.2.0/26", "");
+	take(&ipam);
+	age_attributes(store, "10.1.2.0/26", "1000000000");
+	assert_int_equal(ipam_collect(&ipam, "libnetwork", collect_all, &collected, &err), 0);
+	assert_int_equal(count_used(store, 4), 1);
+}
+
+static bool refuse(void *arg, const json_t *attribute)
+{
+	return false;
+}
+
+static void test_conditional_release(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct addr addr = address("10.1.2.0");
+	struct err err;
+
+	add_pool(store, "10.1.2.0/26", "");
+	assert_int_equal(ipam_release_if(&ipam, &addr, refuse, NULL, &err), -ENOENT);
+	take(&ipam);
+	assert_int_equal(ipam_release_if(&ipam, &addr, refuse, NULL, &err), -EPERM);
+	assert_int_equal(count_used(store, 4), 1);
+}
+
+struct worker {
+	struct ipam *ipam;
+	struct addr got;
+	int result;
+	unsigned int *left;
+	struct wait *all_done;
+};
+
+static void assign_one(void *arg)
+{
+	struct worker *worker = arg;
+	struct err err;
+
+	worker->result = try_any(worker->ipam, 4, 1, NULL, &worker->got, &err);
+	if (!--*worker->left)
+		wait_wake(worker->all_done);
+}
+
+/* Twenty requests in one process, ten for each of two hosts that share one small pool. */
+static void test_concurrent_requests_of_one_process(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipams[] = {on_host(store, "host-a"), on_host(store, "host-b")};
+	struct worker workers[20];
+	struct wait all_done = {0};
+	unsigned int left = 20;
+
+	add_pool(store, "10.1.2.0/26", "");
+	for (int i = 0; i < 20; i++) {
+		workers[i] = (struct worker){.ipam = &ipams[i % 2], .left = &left, .all_done = &all_done};
+		assert_int_equal(task_start(assign_one, &workers[i]), 0);
+	}
+	assert_int_equal(wait_for(&all_done, PATIENCE_MS), 0);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(workers[i].result, 1);
+		for (int j = 0; j < i; j++)
+			assert_int_not_equal(addr_compare(&workers[i].got, &workers[j].got), 0);
+	}
+	assert_int_equal(count_used(store, 4), 20);
+}
+
+static void hold_lock(void *arg)
+{
+	struct ipam *ipam = arg;
+
+	task_lock(&ipam->lock, -1);
+}
+
+/* A request that queues behind a stuck one fails by its own deadline, with a sentence. */
+static void test_the_queue_has_a_time_limit(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	int64_t start = task_clock_ms();
+	struct addr got;
+	struct err err = {""};
+
+	add_pool(store, "10.1.2.0/26", "");
+	assert_int_equal(task_start(hold_lock, &ipam), 0);
+	task_set_deadline(50);
+	assert_int_equal(try_any(&ipam, 4, 1, NULL, &got, &err), -ETIMEDOUT);
+	task_set_deadline(-1);
+	assert_in_range(task_clock_ms() - start, 45, 5000);
+	assert_non_null(strstr(err.text, "try again"));
+	task_unlock(&ipam.lock);
+}
+
+#define EACH(test)                                                                                           \
+	{"embedded: " #test, test, setup_sqlite, teardown, NULL},                                            \
+	{                                                                                                    \
+		"etcd: " #test, test, setup_etcd, teardown, NULL                                             \
+	}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(test_addresses_come_in_order_from_one_claimed_block),
+		EACH(test_the_block_has_the_wire_format),
+		EACH(test_a_released_address_comes_back_last),
+		EACH(test_hosts_have_blocks_of_their_own),
+		EACH(test_a_full_pool_says_so),
+		EACH(test_only_enabled_pools_give_addresses),
+		EACH(test_an_own_block_in_a_disabled_pool_is_left_alone),
+		EACH(test_a_requested_pool_is_kept_to),
+		EACH(test_a_given_address),
+		EACH(test_addresses_are_borrowed_when_no_block_is_left),
+		EACH(test_strict_affinity_forbids_to_borrow),
+		EACH(test_without_automatic_blocks_none_is_claimed),
+		EACH(test_ipv6_pool_of_58_bits_of_blocks),
+		EACH(test_a_claim_that_was_cut_short_is_completed),
+		EACH(test_a_key_for_another_hosts_block_is_removed),
+		EACH(test_an_own_block_whose_key_was_lost_is_found_again),
+		EACH(test_a_broken_block_is_passed_over),
+		EACH(test_a_block_under_a_wrong_key_is_refused),
+		EACH(test_pool_removal),
+		EACH(test_a_pool_that_comes_back_gives_what_its_old_blocks_have),
+		EACH(test_host_removal),
+		EACH(test_info),
+		EACH(test_release_counts_the_handle_down),
+		EACH(test_collection_sees_only_what_is_marked_for_this_host),
+		EACH(test_collection_tells_the_age),
+		EACH(test_collection_leaves_what_changed_hands),
+		EACH(test_conditional_release),
+		EACH(test_concurrent_requests_of_one_process),
+		EACH(test_the_queue_has_a_time_limit),
+	};
+
+	return cmocka_run_group_tests(tests, setup_group, teardown_group);
+}

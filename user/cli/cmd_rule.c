@@ -296,19 +296,14 @@ static const char *read_input(struct ctl *ctl)
 
 static int parse_rules(struct ctl *ctl, const char *text, struct rules **ret)
 {
-	static const char *const required[] = {"id", "inbound_rules", "outbound_rules"};
-	const char *missing = NULL;
 	struct err err;
 
 	if (rules_parse(text, ret, &err) < 0)
 		return ctl_failed(ctl, "Rules JSON is not valid: %s.", err.text);
-	for (size_t i = 0; i < 3 && !missing; i++)
-		if (!json_object_get((*ret)->raw, required[i]))
-			missing = required[i];
-	if (!missing && (*ret)->id)
+	if ((*ret)->id)
 		return STATUS_DONE;
 	rules_free(*ret);
-	return ctl_failed(ctl, "Rules JSON is not valid: \"%s\" is missing.", missing ? missing : "id");
+	return ctl_failed(ctl, "Rules JSON is not valid: id is missing.");
 }
 
 static int collect_tag(void *arg, char **tag)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What holds for every command: help, usage, exit statuses, settings, failures of the datastore."""
+
+import json
+import os
+
+import pytest
+
+from calicoctl import ctl, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
+
+COMMANDS = ["status", "node", "profile", "endpoint", "pool", "bgp", "ipam", "version", "config"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["nonsense"], ["nonsense", "--help"], ["profiles"]])
+def test_top_level_help(sqlite_ctl, arguments):
+    shown = sqlite_ctl(*arguments)
+    for command in COMMANDS:
+        assert f"\n    {command} " in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_of_each_command(sqlite_ctl, command, option):
+    shown = sqlite_ctl(command, option)
+    assert shown.startswith(f"Usage:\n  calicoctl {command}")
+    assert "\nDescription:\n" in shown
+
+
+@pytest.mark.parametrize("option", ["--version", "--v", "-v", "--json"])
+def test_unknown_top_level_option(sqlite_ctl, option):
+    done = sqlite_ctl.run(option)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Usage: calicoctl <command> [<args>...]\n"
+
+
+@pytest.mark.parametrize("line", [
+    "profile", "profile show more", "profile show --unknown", "profile show --detailed=1", "profile add",
+    "profile add A B", "profile A tag", "profile A tag add", "profile A rule add inbound",
+    "profile A rule add allow", "profile A rule add inbound allow tcp from 192.168.0.0/16",
+    "profile A rule add inbound next-tier", "profile A rule add inbound allow sctp",
+    "profile A rule remove inbound", "profile A rule remove inbound --at=1 allow", "profile show -o yaml",
+    "pool", "pool add", "pool range add 10.0.0.0", "pool show --ipv4 --ipv6", "pool show --ipv", "endpoint",
+    "endpoint E profile", "endpoint show E", "ipam", "ipam release", "ipam info 1 2", "bgp peer add 10.0.0.1 5",
+    "bgp peer add 10.0.0.1 as", "bgp node-mesh maybe", "config", "config felix", "config node felix loglevel",
+    "config felix loglevel info --remove", "version now", "status now", "node now", "node stop now",
+    "node --libnetwork-image=x", "node bgp peer add 10.0.0.1", "profile show --", "profile -x show",
+])
+def test_usage(sqlite_ctl, line):
+    sqlite_ctl.usage(*line.split())
+
+
+def test_options_anywhere_and_shortened(ctl):
+    ctl("pool", "--ipip", "add", "10.0.0.0/16", "--nat")
+    assert ctl.rows("pool", "show", column=2) == ["ipip,nat-outgoing", "Options"]
+    ctl("profile", "add", "A")
+    ctl("profile", "A", "--at", "1", "rule", "add", "inbound", "deny", "tcp")
+    assert "   1 deny tcp\n   2 allow" in ctl("profile", "A", "rule", "show")
+
+
+def test_version(sqlite_ctl):
+    assert sqlite_ctl("version") == "0.20.0\n"
+    assert not os.path.exists(sqlite_ctl.path)  # it does not ask the datastore
+
+
+@pytest.mark.parametrize("settings, named", [
+    ({"ETCD_AUTHORITY": "nonsense"}, "ETCD_AUTHORITY"),
+    ({"ETCD_AUTHORITY": "a:b:c"}, "ETCD_AUTHORITY"),
+    ({"ETCD_AUTHORITY": "127.0.0.1:0"}, "ETCD_AUTHORITY"),
+    ({"ETCD_ENDPOINTS": "127.0.0.1:2379"}, "ETCD_ENDPOINTS"),
+    ({"ETCD_ENDPOINTS": "http://a:1,https://b:2"}, "Inconsistent protocols"),
+    ({"ETCD_SCHEME": "gopher"}, "ETCD_SCHEME"),
+    ({"ETCD_SCHEME": "https"}, "ETCD_CA_CERT_FILE"),
+    ({"ETCD_CA_CERT_FILE": "/nonexistent"}, "ETCD_CA_CERT_FILE"),
+    ({"ETCD_KEY_FILE": "/etc/hostname"}, "ETCD_KEY_FILE"),
+])
+@pytest.mark.parametrize("arguments", [["version"], ["--help"], ["profile", "--help"], ["pool", "show"]])
+def test_settings_come_first(etcd_ctl, settings, named, arguments):
+    """Wrong settings are refused before any command, even help; the message is a paragraph."""
+    shown = etcd_ctl.fails(*arguments, environment=settings)
+    assert named in shown.replace("\n", " ")
+    assert shown.endswith("\n\n") and all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_empty_settings_are_none(ctl):
+    ctl("version", environment={"ETCD_SCHEME": "", "ETCD_ENDPOINTS": "", "CALICO_STATE_DIR": ""})
+
+
+@pytest.mark.parametrize("line", [
+    "profile show", "profile show --detailed", "profile add X", "profile remove X", "profile X tag show",
+    "profile X rule show", "profile X rule add inbound allow", "pool add 10.0.0.0/8", "pool show",
+    "pool remove 10.0.0.0/8", "pool range add 10.0.0.0 10.0.3.255", "endpoint show", "endpoint E profile set",
+    "ipam info 10.0.0.1", "ipam release 10.0.0.1", "bgp peer show", "bgp node-mesh", "bgp default-node-as 5",
+    "bgp peer add 10.0.0.1 as 5", "config felix loglevel", "config node bgp loglevel info", "node remove",
+    "node bgp peer show",
+])
+def test_etcd_is_down(etcd_ctl, line):
+    shown = etcd_ctl.fails(*line.split(), environment={"ETCD_AUTHORITY": "127.0.0.1:9"})
+    assert "Error accessing etcd (" in shown.replace("\n", " ")
+    assert "Is etcd running?" in shown.replace("\n", " ")
+    assert shown.endswith("\n\n") and all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_etcd_is_down_for_node_show(etcd_ctl):
+    assert etcd_ctl.fails("node", "show", environment={"ETCD_AUTHORITY": "127.0.0.1:9"}) == \
+        "Error connecting to etcd.\n"
+
+
+def test_embedded_store_cannot_be_opened(sqlite_ctl, tmp_path):
+    (tmp_path / "file").write_text("not a directory")
+    shown = sqlite_ctl.fails("profile", "show",
+                             environment={"CALICO_DATASTORE": f"sqlite:{tmp_path}/file/calico.db"})
+    assert "Error accessing the embedded datastore" in shown.replace("\n", " ")
+
+
+def test_arguments_are_checked_before_the_datastore(etcd_ctl):
+    down = {"ETCD_AUTHORITY": "127.0.0.1:9"}
+    assert etcd_ctl.fails("bgp", "peer", "add", "x", "as", "y", environment=down) == \
+        "Invalid IP address specified.\nInvalid AS Number specified.\n"
+    assert etcd_ctl.fails("pool", "add", "x", environment=down) == "Invalid CIDR specified x\n"
+
+
+@pytest.mark.parametrize("line", ["node", "node stop", "node --ip=10.0.0.1"])
+def test_root_is_needed(sqlite_ctl, line):
+    done = sqlite_ctl.unprivileged(*line.split())
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "This command must be run as root.\n")
+
+
+def test_interrupted(ctl):
+    ctl("pool", "add", "10.0.0.0/16")
+    status, output = ctl.interrupted("pool", "remove", "10.0.0.0/16", after="Removing IPAM")
+    assert (status, output.splitlines()[-1]) == (0, "Aborted command.")
+
+
+def test_json_goes_alone_to_standard_output(ctl):
+    ctl("profile", "add", "A")
+    assert ctl.json("profile", "show") == {"profiles": [{"name": "A"}]}
+    assert ctl.json("pool", "show") == {"ipv4": [], "ipv6": []}
+    assert ctl.json("bgp", "default-node-as") == {"as_num": "64511"}
+    assert ctl.json("version") == {"version": "0.20.0"}
+    done = ctl.run("profile", "B", "rule", "show", "-o", "json")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "Profile B not found.\n")
+
+
+def test_text_from_the_datastore_is_only_text(etcd_ctl):
+    """What others wrote, however odd, neither breaks a listing nor ends a command without a sentence."""
+    etcd_ctl.put("/calico/v1/policy/profile/odd/tags", "not JSON")
+    etcd_ctl.put("/calico/v1/policy/profile/odd/rules", json.dumps([1, 2]))
+    etcd_ctl.put("/calico/v1/ipam/v4/pool/nonsense", "{}")
+    etcd_ctl.put("/calico/bgp/v1/global/peer_v4/x", "[]")
+    etcd_ctl.put("/calico/bgp/v1/global/node_mesh", "yes")
+    assert etcd_ctl.rows("profile", "show") == ["odd"]
+    for line in ["profile odd tag show", "profile odd rule show", "profile odd rule add inbound allow",
+                 "profile odd tag add x", "bgp node-mesh"]:
+        done = etcd_ctl.run(*line.split())
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done
+    assert etcd_ctl.rows("pool", "show") == ["IPv6 CIDR"]
+    etcd_ctl("bgp", "peer", "show")

@@ -201,6 +201,13 @@ static int set_up(struct sqlite_db *db)
 	return r < 0 ? r : exec_plain(db, "PRAGMA synchronous = NORMAL");
 }
 
+/* For a failed system call on the way to the file. */
+static int not_opened(struct sqlite_db *db, int code)
+{
+	return err_set(&db->cause, code, "cannot open the datastore %s: %s%s", db->path, strerror(code),
+		       code == EACCES || code == EPERM ? ", run this as root" : "");
+}
+
 /* Makes the directories above the file. */
 static int make_directories(struct sqlite_db *db)
 {
@@ -208,12 +215,11 @@ static int make_directories(struct sqlite_db *db)
 	int r = 0;
 
 	if (!path)
-		return err_set(&db->cause, ENOMEM, "out of memory opening the datastore %s", db->path);
+		return not_opened(db, ENOMEM);
 	for (char *slash = strchr(path + 1, '/'); slash && r == 0; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
-			r = err_set(&db->cause, errno, "cannot create %s for the datastore: %s", path,
-				    strerror(errno));
+			r = not_opened(db, errno);
 		*slash = '/';
 	}
 	free(path);
@@ -226,8 +232,7 @@ static int make_file(struct sqlite_db *db)
 	int fd = open(db->path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
 
 	if (fd < 0 && errno != EEXIST)
-		return err_set(&db->cause, errno, "cannot create the datastore %s: %s", db->path,
-			       strerror(errno));
+		return not_opened(db, errno);
 	if (fd >= 0)
 		close(fd);
 	return 0;
@@ -253,8 +258,7 @@ static int ensure_open(struct sqlite_db *db)
 	if (r < 0)
 		return r;
 	if (stat(db->path, &db->file) < 0)
-		return err_set(&db->cause, errno, "cannot open the datastore %s: %s", db->path,
-			       strerror(errno));
+		return not_opened(db, errno);
 	r = sqlite3_open_v2(db->path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
 	r = r == SQLITE_OK ? set_up(db) : failure(db, r);
 	if (r < 0)

@@ -13,7 +13,13 @@
 
 #define NAME "cali0123456789a"
 
-static const enum attach_mode both[] = {ATTACH_TCX, ATTACH_CLSACT};
+static const enum attach_mode both[] = {ATTACH_CLSACT, ATTACH_TCX};
+
+/* Of `both`, how many this kernel has. */
+static size_t kinds(void)
+{
+	return env_has_tcx() ? 2 : 1;
+}
 
 static struct dataplane *open_active(enum attach_mode mode)
 {
@@ -62,7 +68,7 @@ static void assert_bare(int ifindex)
 
 static void test_attach_and_detach_leave_nothing_behind(void **state)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < kinds(); i++) {
 		struct dataplane *dp = open_active(both[i]);
 		int ifindex = env_veth(NAME);
 		struct err err;
@@ -83,7 +89,7 @@ static void test_attach_and_detach_leave_nothing_behind(void **state)
 
 static void test_attach_survives_close(void **state)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < kinds(); i++) {
 		struct dataplane *dp = open_active(both[i]);
 		int ifindex = env_veth(NAME);
 
@@ -96,7 +102,7 @@ static void test_attach_survives_close(void **state)
 
 static void test_attach_to_missing_interface_fails(void **state)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < kinds(); i++) {
 		struct dataplane *dp = open_active(both[i]);
 		struct err err = {""};
 
@@ -110,7 +116,7 @@ static void test_attach_to_missing_interface_fails(void **state)
 
 static void test_foreign_programs_stay_behind_ours(void **state)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < kinds(); i++) {
 		struct dataplane *dp = open_active(both[i]);
 		int ifindex = env_veth(NAME);
 		struct err err;
@@ -136,7 +142,7 @@ static void test_foreign_programs_stay_behind_ours(void **state)
 
 static void test_program_detached_by_someone_else_is_noticed_and_put_back(void **state)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < kinds(); i++) {
 		struct dataplane *dp = open_active(both[i]);
 		int ifindex = env_veth(NAME), fd;
 
@@ -147,12 +153,12 @@ static void test_program_detached_by_someone_else_is_noticed_and_put_back(void *
 			assert_int_equal(bpf_link_detach(fd), 0);
 			close(fd);
 		} else {
-			env_run("tc filter del dev " NAME " egress 2>&1");
+			env_detach_clsact(ifindex, false);
 		}
 		attach(dp, ifindex, NAME);
 		assert_first(both[i], ifindex, NAME);
 		if (both[i] == ATTACH_CLSACT) {
-			env_run("tc qdisc del dev " NAME " clsact 2>&1");
+			env_delete_clsact(ifindex);
 			attach(dp, ifindex, NAME);
 		}
 		env_delete(NAME);
@@ -160,11 +166,46 @@ static void test_program_detached_by_someone_else_is_noticed_and_put_back(void *
 	}
 }
 
+static void test_interface_made_anew_is_not_attached(void **state)
+{
+	for (size_t i = 0; i < kinds(); i++) {
+		struct dataplane *dp = open_active(both[i]);
+
+		attach(dp, env_veth(NAME), NAME);
+		env_delete(NAME);
+		attach(dp, env_veth(NAME), NAME);
+		env_delete(NAME);
+		dataplane_close(dp);
+	}
+}
+
+static void test_auto_prefers_tcx(void **state)
+{
+	struct dataplane *dp = open_active(ATTACH_AUTO);
+
+	assert_string_equal(dataplane_attach_mode(dp), env_has_tcx() ? "tcx" : "clsact");
+	dataplane_close(dp);
+}
+
+static void test_tcx_that_the_kernel_does_not_have_is_refused(void **state)
+{
+	const struct dataplane_config config = env_config(ATTACH_TCX);
+	struct dataplane *dp;
+	struct err err = {""};
+
+	if (env_has_tcx())
+		skip();
+	assert_int_equal(dataplane_open(&config, &dp, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "clsact"));
+}
+
 static void test_pins_of_an_interface_made_anew_are_replaced(void **state)
 {
-	struct dataplane *dp = open_active(ATTACH_TCX);
+	struct dataplane *dp;
 	int first = env_veth(NAME), second;
 
+	env_need_tcx();
+	dp = open_active(ATTACH_TCX);
 	attach(dp, first, NAME);
 	env_delete(NAME);
 	assert_int_equal(access(env_pin("links/" NAME "_in"), F_OK), 0);
@@ -177,9 +218,11 @@ static void test_pins_of_an_interface_made_anew_are_replaced(void **state)
 
 static void test_interface_name_with_dots(void **state)
 {
-	struct dataplane *dp = open_active(ATTACH_TCX);
+	struct dataplane *dp;
 	int ifindex = env_veth("cali.1.2");
 
+	env_need_tcx();
+	dp = open_active(ATTACH_TCX);
 	attach(dp, ifindex, "cali.1.2");
 	assert_first(ATTACH_TCX, ifindex, "cali:1:2");
 	dataplane_close(dp);
@@ -187,10 +230,12 @@ static void test_interface_name_with_dots(void **state)
 
 static void test_programs_stay_in_force_when_bpffs_is_unmounted(void **state)
 {
-	struct dataplane *dp = open_active(ATTACH_TCX);
-	int ifindex = env_veth(NAME);
 	__u32 before[ENV_PROGRAMS], after[ENV_PROGRAMS];
+	int ifindex = env_veth(NAME);
+	struct dataplane *dp;
 
+	env_need_tcx();
+	dp = open_active(ATTACH_TCX);
 	attach(dp, ifindex, NAME);
 	env_tcx(ifindex, true, before);
 	assert_int_equal(umount(env_bpffs), -1);
@@ -208,7 +253,7 @@ static void test_programs_stay_in_force_when_bpffs_is_unmounted(void **state)
 
 static void test_bpffs_is_mounted_at_its_usual_place(void **state)
 {
-	struct dataplane_config config = env_config(ATTACH_TCX);
+	struct dataplane_config config = env_config(ATTACH_AUTO);
 	struct dataplane *dp;
 	struct err err;
 
@@ -232,6 +277,9 @@ int main(void)
 		TEST(test_attach_to_missing_interface_fails),
 		TEST(test_foreign_programs_stay_behind_ours),
 		TEST(test_program_detached_by_someone_else_is_noticed_and_put_back),
+		TEST(test_interface_made_anew_is_not_attached),
+		TEST(test_auto_prefers_tcx),
+		TEST(test_tcx_that_the_kernel_does_not_have_is_refused),
 		TEST(test_pins_of_an_interface_made_anew_are_replaced),
 		TEST(test_interface_name_with_dots),
 		TEST(test_programs_stay_in_force_when_bpffs_is_unmounted),

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <event2/event.h>
 #include <linux/bpf.h>
@@ -77,6 +78,39 @@ void env_ok(int rc, const struct err *err)
 		fail_msg("%d: %s", rc, err->text);
 }
 
+bool env_has_tcx(void)
+{
+	LIBBPF_OPTS(bpf_prog_query_opts, opts);
+
+	/* Of an interface that does not exist: kernels without tcx do not get as far as looking for it. */
+	return bpf_prog_query_opts(INT32_MAX, (enum bpf_attach_type)TCX_INGRESS, &opts) == -ENODEV;
+}
+
+void env_need_tcx(void)
+{
+	if (env_has_tcx())
+		return;
+	print_message("this kernel has no tcx links\n");
+	skip();
+}
+
+void env_need_command(const char *name)
+{
+	const char *path = getenv("PATH");
+	char file[256];
+
+	while (path && *path) {
+		size_t length = strcspn(path, ":");
+
+		snprintf(file, sizeof(file), "%.*s/%s", (int)length, path, name);
+		if (!access(file, X_OK))
+			return;
+		path += length + (path[length] == ':');
+	}
+	print_message("there is no command %s\n", name);
+	skip();
+}
+
 int env_veth(const char *name)
 {
 	char peer[IFNAMSIZ];
@@ -129,6 +163,8 @@ void env_tcx(int ifindex, bool ingress, __u32 ids[ENV_PROGRAMS])
 	LIBBPF_OPTS(bpf_prog_query_opts, opts, .prog_ids = ids, .prog_cnt = ENV_PROGRAMS - 1);
 
 	memset(ids, 0, ENV_PROGRAMS * sizeof(*ids));
+	if (!env_has_tcx())
+		return;
 	/* Without any program there is nothing to ask: -ENOENT. */
 	if (bpf_prog_query_opts(ifindex, (enum bpf_attach_type)(ingress ? TCX_INGRESS : TCX_EGRESS), &opts))
 		assert_int_equal(errno, ENOENT);
@@ -204,6 +240,22 @@ __u32 env_foreign_id(void)
 	return info.id;
 }
 
+void env_detach_clsact(int ifindex, bool ingress)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
+		    .attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = OUR_HANDLE, .priority = 1);
+
+	assert_int_equal(bpf_tc_detach(&hook, &opts), 0);
+}
+
+void env_delete_clsact(int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	assert_int_equal(bpf_tc_hook_destroy(&hook), 0);
+}
+
 void env_attach_foreign(enum attach_mode mode, int ifindex)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
@@ -227,6 +279,24 @@ void env_attach_foreign(enum attach_mode mode, int ifindex)
 	}
 }
 
+/* Where `settings` lies within the value of a map whose type is a section of variables; -1: not in there. */
+static int settings_offset(const struct bpf_map_info *map)
+{
+	struct btf *btf = map->btf_id ? btf__load_from_kernel_by_id(map->btf_id) : NULL;
+	const struct btf_type *section = btf ? btf__type_by_id(btf, map->btf_value_type_id) : NULL;
+	int offset = -1;
+
+	for (__u16 i = 0; section && btf_is_datasec(section) && i < btf_vlen(section); i++) {
+		const struct btf_var_secinfo *entry = &btf_var_secinfos(section)[i];
+		const struct btf_type *variable = btf__type_by_id(btf, entry->type);
+
+		if (!strcmp(btf__name_by_offset(btf, variable->name_off), "settings"))
+			offset = (int)entry->offset;
+	}
+	btf__free(btf);
+	return offset;
+}
+
 struct settings env_settings(__u32 prog_id)
 {
 	__u32 maps[64], key = 0, size = sizeof(struct bpf_prog_info);
@@ -238,14 +308,20 @@ struct settings env_settings(__u32 prog_id)
 	assert_true(prog_fd >= 0);
 	assert_int_equal(bpf_obj_get_info_by_fd(prog_fd, &info, &size), 0);
 	for (__u32 i = 0; i < info.nr_map_ids; i++) {
-		int fd = bpf_map_get_fd_by_id(maps[i]);
+		int fd = bpf_map_get_fd_by_id(maps[i]), offset;
 		struct bpf_map_info map = {0};
+		char *value;
 
 		size = sizeof(map);
 		assert_int_equal(bpf_obj_get_info_by_fd(fd, &map, &size), 0);
-		/* The settings are all that a program has in there. */
-		if (strstr(map.name, ".rodata") && map.value_size == sizeof(settings))
-			found = !bpf_map_lookup_elem(fd, &key, &settings);
+		offset = settings_offset(&map);
+		if (offset >= 0) {
+			value = malloc(map.value_size);
+			assert_int_equal(bpf_map_lookup_elem(fd, &key, value), 0);
+			memcpy(&settings, value + offset, sizeof(settings));
+			free(value);
+			found = true;
+		}
 		close(fd);
 	}
 	close(prog_fd);

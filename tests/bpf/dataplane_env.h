@@ -22,6 +22,11 @@ extern struct netlink *env_netlink;
 /* Beneath a temporary directory; nothing is mounted there yet. */
 extern char env_bpffs[];
 
+bool env_has_tcx(void);
+/* Skip the test, saying why. */
+void env_need_tcx(void);
+void env_need_command(const char *name);
+
 /* Makes name and its peer "p-" name; returns the index of name. */
 int env_veth(const char *name);
 void env_delete(const char *name);
@@ -41,6 +46,9 @@ __u32 env_program(enum attach_mode mode, int ifindex, const char *name, bool ing
 /* Somebody else's program, which passes every packet on to the next; on both hooks of the interface. */
 void env_attach_foreign(enum attach_mode mode, int ifindex);
 __u32 env_foreign_id(void);
+/* As somebody else would: our filter, or the whole qdisc. */
+void env_detach_clsact(int ifindex, bool ingress);
+void env_delete_clsact(int ifindex);
 /* What the program of that id has in its rodata. */
 struct settings env_settings(__u32 prog_id);
 

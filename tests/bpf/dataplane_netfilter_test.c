@@ -11,6 +11,13 @@
 #define FIRST  "-A FORWARD -i cali+ -m comment --comment \"calico-node cali\" -j ACCEPT"
 #define SECOND "-A FORWARD -o cali+ -m comment --comment \"calico-node cali\" -j ACCEPT"
 
+static void need_commands(void)
+{
+	env_need_command("iptables");
+	env_need_command("iptables-legacy");
+	env_need_command("nft");
+}
+
 static struct dataplane *start(bool masquerade)
 {
 	struct dataplane *dp = env_open(ATTACH_AUTO);
@@ -45,6 +52,7 @@ static void test_rules_stand_first_and_iptables_lists_them(void **state)
 	struct dataplane *dp;
 	const char *rules;
 
+	need_commands();
 	env_run("iptables -P FORWARD DROP && iptables -N DOCKER-USER && iptables -A FORWARD -j DOCKER-USER && "
 		"iptables -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT");
 	env_run("ip6tables -P FORWARD DROP");
@@ -66,6 +74,7 @@ static void test_applying_again_changes_nothing(void **state)
 	struct err err;
 	char *before;
 
+	need_commands();
 	env_run("iptables -P FORWARD DROP");
 	dp = start(true);
 	before = strdup(env_run("nft -a list ruleset 2>/dev/null"));
@@ -82,6 +91,7 @@ static void test_removed_rules_are_put_back(void **state)
 {
 	struct dataplane *dp;
 
+	need_commands();
 	env_run("iptables -P FORWARD DROP");
 	dp = start(true);
 	env_run("iptables -D %s", FIRST + strlen("-A "));
@@ -98,6 +108,7 @@ static void test_first_place_is_taken_back(void **state)
 {
 	struct dataplane *dp;
 
+	need_commands();
 	env_run("iptables -P FORWARD DROP");
 	dp = start(false);
 	env_run("iptables -N DOCKER-USER && iptables -I FORWARD -j DOCKER-USER");
@@ -116,8 +127,10 @@ static void test_first_place_is_taken_back(void **state)
 
 static void test_rules_appear_with_the_chain(void **state)
 {
-	struct dataplane *dp = start(false);
+	struct dataplane *dp;
 
+	need_commands();
+	dp = start(false);
 	assert_string_equal(env_run("nft list ruleset 2>/dev/null"), "");
 	env_run("iptables -P FORWARD DROP");
 	env_until(accepts_first, "iptables");
@@ -132,6 +145,7 @@ static void test_masquerade_has_a_table_of_its_own(void **state)
 	struct dataplane *dp;
 	struct err err;
 
+	need_commands();
 	env_run("iptables -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE");
 	dp = start(true);
 	assert_non_null(strstr(env_run("nft list table ip calico"), "meta mark & 0x02000000 == 0x02000000"));
@@ -150,6 +164,7 @@ static void test_teardown_removes_our_rules_only(void **state)
 	struct err err;
 	char *before;
 
+	need_commands();
 	env_run("iptables -P FORWARD DROP && iptables -A FORWARD -i docker0 -j ACCEPT");
 	before = strdup(env_run("iptables-save -t filter | grep -v '^#'"));
 	dp = start(true);
@@ -168,6 +183,7 @@ static void test_prefix_that_is_no_name_is_refused(void **state)
 	struct dataplane *dp;
 	struct err err;
 
+	need_commands();
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		config.interface_prefix = bad[i];
 		env_ok(dataplane_open(&config, &dp, &err), &err);
@@ -179,6 +195,7 @@ static void test_prefix_that_is_no_name_is_refused(void **state)
 
 static void test_iptables_legacy_that_drops_is_seen(void **state)
 {
+	need_commands();
 	assert_false(xtables_drops_forwarded("cali"));
 	env_run("iptables-legacy -A FORWARD -i docker0 -j ACCEPT");
 	assert_false(xtables_drops_forwarded("cali"));
@@ -199,8 +216,10 @@ static void apply_in_task(void *arg)
 
 static void test_applies_on_the_stack_of_a_task(void **state)
 {
-	struct dataplane *dp = env_open(ATTACH_AUTO);
+	struct dataplane *dp;
 
+	need_commands();
+	dp = env_open(ATTACH_AUTO);
 	env_run("iptables -P FORWARD DROP");
 	assert_int_equal(task_start(apply_in_task, dp), 0);
 	assert_true(accepts_first("iptables"));

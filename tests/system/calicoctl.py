@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import tempfile
 
 import pytest
 
@@ -124,17 +125,24 @@ def etcd_server():
 
 
 @pytest.fixture
-def etcd_ctl(etcd_server, tmp_path):
-    """calicoctl on etcd."""
-    etcd_server.etcdctl("rm", "--recursive", "/calico", check=False)
-    os.chmod(tmp_path, 0o755)
-    return EtcdCalicoctl(etcd_server.network.namespace, str(tmp_path), etcd_server)
+def directory():
+    """A directory that users who are not root can look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="calicoctl-") as path:
+        os.chmod(path, 0o755)
+        yield path
 
 
 @pytest.fixture
-def sqlite_ctl(etcd_server, tmp_path):
+def etcd_ctl(etcd_server, directory):
+    """calicoctl on etcd."""
+    etcd_server.etcdctl("rm", "--recursive", "/calico", check=False)
+    return EtcdCalicoctl(etcd_server.network.namespace, directory, etcd_server)
+
+
+@pytest.fixture
+def sqlite_ctl(etcd_server, directory):
     """calicoctl on the embedded store."""
-    return SqliteCalicoctl(etcd_server.network.namespace, str(tmp_path))
+    return SqliteCalicoctl(etcd_server.network.namespace, directory)
 
 
 @pytest.fixture(params=["sqlite", "etcd"])

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from calicoctl import ctl, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
+from calicoctl import ctl, directory, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
 
 COMMANDS = ["status", "node", "profile", "endpoint", "pool", "bgp", "ipam", "version", "config"]
 

@@ -102,23 +102,27 @@ static int remove_host(struct ctl *ctl, const char *host, const struct endpoint_
 	return status;
 }
 
-/* Whether this host's own daemon is in the way: it would write the host's keys again. */
-static bool daemon_stopped(struct ctl *ctl, const char *host)
+/* This host's own daemon would write the host's keys again. */
+static int check_daemon(struct ctl *ctl, const char *host)
 {
 	pid_t pid;
 
-	if (strcmp(host, ctl->config->hostname) != 0 || (daemon_find(ctl->config, &pid) == 0 && !pid))
-		return true;
+	if (strcmp(host, ctl->config->hostname) != 0)
+		return STATUS_DONE;
+	if (daemon_find(ctl->config, &pid) < 0 && !ctl_is_root(ctl))
+		return STATUS_ROOT;
+	if (!pid)
+		return STATUS_DONE;
 	out_para(&ctl->out,
 		 "The node cannot be removed while it is running.  Run 'calicoctl node stop' first.");
-	return false;
+	return STATUS_FAILED;
 }
 
 int cmd_node_remove(struct ctl *ctl, const struct args *args)
 {
 	const char *host = args_get(args, "--hostname");
 	struct endpoint_entries entries;
-	int status = STATUS_FAILED;
+	int status;
 
 	if (!host || !*host)
 		host = ctl->config->hostname;
@@ -127,8 +131,12 @@ int cmd_node_remove(struct ctl *ctl, const struct args *args)
 
 	const struct endpoint_filter filter = {.host = host};
 
-	if (!daemon_stopped(ctl, host) || !ctl_open(ctl) || !endpoints_load(ctl, &filter, &entries))
+	status = check_daemon(ctl, host);
+	if (status != STATUS_DONE)
+		return status;
+	if (!ctl_open(ctl) || !endpoints_load(ctl, &filter, &entries))
 		return STATUS_FAILED;
+	status = STATUS_FAILED;
 	if (entries.count && !args_has(args, "--remove-endpoints"))
 		out_para(&ctl->out,
 			 "The node has active Calico endpoints so can't be deleted. Force with "

@@ -34,7 +34,7 @@ static __always_inline int arp_answer(struct __sk_buff *skb, struct packet *p, s
 	struct arp_packet answer = *arp;
 
 	__builtin_memcpy(eth.h_dest, p->source_mac, sizeof(eth.h_dest));
-	__builtin_memcpy(eth.h_source, (const void *)settings.host_mac, sizeof(eth.h_source));
+	host_mac_copy(eth.h_source);
 	answer.operation = bpf_htons(ARP_REPLY);
 	__builtin_memcpy(answer.sender_mac, eth.h_source, sizeof(answer.sender_mac));
 	__builtin_memcpy(answer.sender, arp->target, sizeof(answer.sender));

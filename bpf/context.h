@@ -75,17 +75,16 @@ enum outcome {
 
 enum packet_flags {
 	PACKET_PORTS = 1 << 0,		/* has ports that rules can look at */
-	PACKET_OPTIONS = 1 << 1,	/* IPv4 options: the stack must process them */
-	PACKET_FIRST_FRAGMENT = 1 << 2, /* has the headers, others follow */
-	PACKET_LATER_FRAGMENT = 1 << 3, /* ports and final protocol come from the first fragment's record */
-	PACKET_STATELESS = 1 << 4,	/* makes no flow: ICMP that is neither echo nor error */
-	PACKET_BAD_MAC = 1 << 5,	/* source MAC is not the one that the endpoint must use */
-	PACKET_FROM_HOST = 1 << 6,	/* this host itself sends it */
-	PACKET_TO_HOST = 1 << 7,	/* this host itself receives it */
-	PACKET_NAT_OUT = 1 << 8,	/* the host masquerades it */
-	PACKET_REPLACE_FLOW = 1 << 9,	/* its flow's entry is outdated */
-	PACKET_FAULT = 1 << 10,		/* a map entry that policy needs does not exist */
-	PACKET_ACTIVE = 1 << 11,	/* sender's interface has an active endpoint */
+	PACKET_FIRST_FRAGMENT = 1 << 1, /* has the headers, others follow */
+	PACKET_LATER_FRAGMENT = 1 << 2, /* ports and final protocol come from the first fragment's record */
+	PACKET_STATELESS = 1 << 3,	/* makes no flow: ICMP that is neither echo nor error */
+	PACKET_BAD_MAC = 1 << 4,	/* source MAC is not the one that the endpoint must use */
+	PACKET_FROM_HOST = 1 << 5,	/* this host itself sends it */
+	PACKET_TO_HOST = 1 << 6,	/* this host itself receives it */
+	PACKET_NAT_OUT = 1 << 7,	/* the host masquerades it */
+	PACKET_REPLACE_FLOW = 1 << 8,	/* its flow's entry is outdated */
+	PACKET_FAULT = 1 << 9,		/* a map entry that policy needs does not exist */
+	PACKET_ACTIVE = 1 << 10,	/* sender's interface has an active endpoint */
 };
 
 /* One direction of a flow. Addresses: IPv4 in element 0, the others zero. */
@@ -172,6 +171,18 @@ static __always_inline bool mac_equal(const void *left, const void *right)
 	const __u16 *a = left, *b = right;
 
 	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
+}
+
+/* `settings` is only known when the program is loaded: it must not be read through a pointer that is not
+ * volatile. */
+static __always_inline void host_mac_copy(void *to)
+{
+	const volatile __u16 *mac = (const volatile __u16 *)settings.host_mac;
+	__u16 *out = to;
+
+	out[0] = mac[0];
+	out[1] = mac[1];
+	out[2] = mac[2];
 }
 
 static __always_inline bool address_equal(const __be32 *a, const __be32 *b)

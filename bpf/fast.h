@@ -69,7 +69,7 @@ static __always_inline bool mac_known(const struct flow_end *end)
 static __always_inline void fast_address(struct ethhdr *eth, const struct flow_end *to)
 {
 	__builtin_memcpy(eth->h_dest, to->mac, sizeof(eth->h_dest));
-	__builtin_memcpy(eth->h_source, (const void *)settings.host_mac, sizeof(eth->h_source));
+	host_mac_copy(eth->h_source);
 }
 
 /* The L4 header behind the IP header; false: too short for it, or another protocol. */
@@ -190,7 +190,7 @@ static __always_inline int fast_path(struct __sk_buff *skb, bool sending)
 	void *end = (void *)(long)skb->data_end;
 	struct ethhdr *eth = (void *)(long)skb->data;
 
-	if ((void *)(eth + 1) > end || skb->vlan_present)
+	if ((void *)(eth + 1) > end || skb->vlan_present || (eth->h_dest[0] & 1))
 		return SLOW;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
 		return fast_ipv4(skb, sending);

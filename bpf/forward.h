@@ -34,11 +34,11 @@ static __always_inline int forward_peer(struct __sk_buff *skb, const struct pack
 {
 	__u8 macs[12];
 
-	if (p->hops <= 1 || (p->flags & PACKET_OPTIONS) ||
+	if (p->hops <= 1 ||
 	    !(p->out_mac[0] | p->out_mac[1] | p->out_mac[2] | p->out_mac[3] | p->out_mac[4] | p->out_mac[5]))
 		return forward_route(skb, false);
 	__builtin_memcpy(macs, p->out_mac, 6);
-	__builtin_memcpy(macs + 6, (const void *)settings.host_mac, 6);
+	host_mac_copy(macs + 6);
 	if (hops_decrement(skb, p) < 0 || bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0) < 0) {
 		drop_overridden(p, DROP_REASON_INTERNAL);
 		return TC_ACT_SHOT;

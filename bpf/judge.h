@@ -21,38 +21,6 @@ enum port {
 	PORT_VXLAN_LINUX = 8472, /* the kernel's default */
 };
 
-enum address_kind {
-	KIND_UNICAST,
-	KIND_UNSPECIFIED,
-	KIND_LINK_LOCAL, /* IPv6 only: those of IPv4 are routed like others */
-	KIND_MULTICAST,	 /* or broadcast */
-	KIND_MARTIAN,
-};
-
-static __always_inline enum address_kind address_kind(__u8 family, const __be32 *address)
-{
-	__u32 first = bpf_ntohl(address[0]);
-
-	if (family == 4) {
-		if (!first)
-			return KIND_UNSPECIFIED;
-		if (first >> 28 == 0xe || first == 0xffffffff)
-			return KIND_MULTICAST;
-		return first >> 24 == 0 || first >> 24 == 127 || first >> 28 == 0xf ? KIND_MARTIAN
-										    : KIND_UNICAST;
-	}
-	if (first >> 24 == 0xff)
-		return KIND_MULTICAST;
-	if (first >> 22 == 0xfe80 >> 6)
-		return KIND_LINK_LOCAL;
-	if (address[0] || address[1])
-		return KIND_UNICAST;
-	if (!address[2] && !address[3])
-		return KIND_UNSPECIFIED;
-	/* ::1, and IPv4 addresses in IPv6 clothes. */
-	return !address[2] || address[2] == bpf_htonl(0xffff) ? KIND_MARTIAN : KIND_UNICAST;
-}
-
 static __always_inline bool is_udp(const struct packet *p, __u16 sport, __u16 dport)
 {
 	return p->class == CLASS_UDP && p->source_port == sport && p->destination_port == dport;

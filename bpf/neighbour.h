@@ -97,7 +97,7 @@ static __noinline int nd_answer(struct __sk_buff *skb, struct packet *p,
 		nd.message.flags |= ND_FLAG_OVERRIDE;
 	__builtin_memcpy(nd.source, solicitation->target, sizeof(nd.source));
 	__builtin_memcpy(nd.message.target, solicitation->target, sizeof(nd.message.target));
-	__builtin_memcpy(nd.mac, (const void *)settings.host_mac, sizeof(nd.mac));
+	host_mac_copy(nd.mac);
 	if (address_kind(6, p->tuple.source) == KIND_UNSPECIFIED) {
 		nd.destination[0] = bpf_htonl(0xff020000);
 		nd.destination[3] = bpf_htonl(1);
@@ -111,10 +111,10 @@ static __noinline int nd_answer(struct __sk_buff *skb, struct packet *p,
 
 static __always_inline int nd_solicited(struct __sk_buff *skb, struct packet *p, const struct nd_message *nd)
 {
-	__be32 gateway[4];
+	__be32 gateway[4] = {settings.gateway6[0], settings.gateway6[1], settings.gateway6[2],
+			     settings.gateway6[3]};
 	struct address owner;
 
-	__builtin_memcpy(gateway, (const void *)settings.gateway6, sizeof(gateway));
 	if (address_equal(nd->target, gateway))
 		return nd_answer(skb, p, nd, true);
 	/* The host answers for its own link-local addresses, and nobody for the endpoint's. */

@@ -16,8 +16,6 @@
 
 enum l4_length { TCP_LENGTH = 20, UDP_LENGTH = 8, ICMP_LENGTH = 8, SCTP_LENGTH = 12 };
 
-enum ip_option { OPTION_END = 0, OPTION_NOP = 1, OPTION_LOOSE_ROUTE = 131, OPTION_STRICT_ROUTE = 137 };
-
 struct arp_packet {
 	__be16 hardware, protocol;
 	__u8 hardware_length, protocol_length;
@@ -28,6 +26,38 @@ struct arp_packet {
 	__u8 target[4];
 };
 ABI_ASSERT_SIZE(struct arp_packet, 28);
+
+enum address_kind {
+	KIND_UNICAST,
+	KIND_UNSPECIFIED,
+	KIND_LINK_LOCAL, /* IPv6 only: those of IPv4 are routed like others */
+	KIND_MULTICAST,	 /* or broadcast */
+	KIND_MARTIAN,
+};
+
+static __always_inline enum address_kind address_kind(__u8 family, const __be32 *address)
+{
+	__u32 first = bpf_ntohl(address[0]);
+
+	if (family == 4) {
+		if (!first)
+			return KIND_UNSPECIFIED;
+		if (first >> 28 == 0xe || first == 0xffffffff)
+			return KIND_MULTICAST;
+		return first >> 24 == 0 || first >> 24 == 127 || first >> 28 == 0xf ? KIND_MARTIAN
+										    : KIND_UNICAST;
+	}
+	if (first >> 24 == 0xff)
+		return KIND_MULTICAST;
+	if (first >> 22 == 0xfe80 >> 6)
+		return KIND_LINK_LOCAL;
+	if (address[0] || address[1])
+		return KIND_UNICAST;
+	if (!address[2] && !address[3])
+		return KIND_UNSPECIFIED;
+	/* ::1, and IPv4 addresses in IPv6 clothes. */
+	return !address[2] || address[2] == bpf_htonl(0xffff) ? KIND_MARTIAN : KIND_UNICAST;
+}
 
 static __always_inline enum rule_class packet_class(const struct tuple *tuple)
 {
@@ -121,6 +151,8 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 	__u16 udp_length;
 
 	if (p->flags & PACKET_LATER_FRAGMENT) {
+		if (p->fragment_offset + p->l4_length > 0xffff)
+			return -DROP_REASON_MALFORMED;
 		/* Would overwrite what the first fragment was judged by (RFC 1858, RFC 3128). */
 		return p->fragment_offset < minimum ? -DROP_REASON_FRAGMENT_TINY : 0;
 	}
@@ -145,33 +177,6 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 	return 0;
 }
 
-/* Source routes send a packet elsewhere than to the address that policy has judged. */
-__noinline int parse_ipv4_options(struct __sk_buff *skb, __u32 offset, __u32 length)
-{
-	__u32 at = 0;
-
-	for (int i = 0; i < 40 && at < length; i++) {
-		__u8 option[2] = {};
-
-		if (bpf_skb_load_bytes(skb, offset + at, option, 1) < 0)
-			return -DROP_REASON_SHORT;
-		if (option[0] == OPTION_END)
-			return 0;
-		if (option[0] == OPTION_NOP) {
-			at++;
-			continue;
-		}
-		if (option[0] == OPTION_LOOSE_ROUTE || option[0] == OPTION_STRICT_ROUTE)
-			return -DROP_REASON_IP_OPTIONS;
-		if (bpf_skb_load_bytes(skb, offset + at, option, 2) < 0)
-			return -DROP_REASON_SHORT;
-		if (option[1] < 2 || at + option[1] > length)
-			return -DROP_REASON_MALFORMED;
-		at += option[1];
-	}
-	return 0;
-}
-
 static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 {
 	struct iphdr ip;
@@ -181,8 +186,13 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 		return -DROP_REASON_SHORT;
 	header = ip.ihl * 4;
 	total = bpf_ntohs(ip.tot_len);
-	if (ip.version != 4 || header < sizeof(ip) || total < header || total > p->length - ETH_LENGTH)
+	if (ip.version != 4 || header < sizeof(ip) || total < header)
 		return -DROP_REASON_MALFORMED;
+	if (total > p->length - ETH_LENGTH)
+		return -DROP_REASON_SHORT;
+	/* Nobody needs them, and a source route leads elsewhere than to the address that policy judges. */
+	if (header > sizeof(ip))
+		return -DROP_REASON_IP_OPTIONS;
 	p->tuple.family = 4;
 	p->tuple.source[0] = ip.saddr;
 	p->tuple.destination[0] = ip.daddr;
@@ -198,10 +208,6 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 		p->flags |= PACKET_LATER_FRAGMENT;
 	else if (fragment & IPV4_MORE_FRAGMENTS)
 		p->flags |= PACKET_FIRST_FRAGMENT;
-	if (header > sizeof(ip)) {
-		p->flags |= PACKET_OPTIONS;
-		return parse_ipv4_options(skb, ETH_LENGTH + sizeof(ip), header - sizeof(ip));
-	}
 	return 0;
 }
 
@@ -257,8 +263,10 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 	if (bpf_skb_load_bytes(skb, ETH_LENGTH, &ip, sizeof(ip)) < 0)
 		return -DROP_REASON_SHORT;
 	walk.end = walk.offset + bpf_ntohs(ip.payload_len);
-	if (ip.version != 6 || walk.end > p->length)
+	if (ip.version != 6)
 		return -DROP_REASON_MALFORMED;
+	if (walk.end > p->length)
+		return -DROP_REASON_SHORT;
 	p->tuple.family = 6;
 	__builtin_memcpy(p->tuple.source, &ip.saddr, sizeof(p->tuple.source));
 	__builtin_memcpy(p->tuple.destination, &ip.daddr, sizeof(p->tuple.destination));
@@ -318,6 +326,8 @@ __noinline int packet_parse(struct __sk_buff *skb, struct packet *p)
 	}
 	if (!r)
 		r = parse_l4(skb, p);
+	if (!r && (eth.h_dest[0] & 1) && address_kind(p->tuple.family, p->tuple.destination) == KIND_UNICAST)
+		r = -DROP_REASON_BROADCAST;
 	packet_classify(p);
 	return r;
 }

@@ -11,33 +11,46 @@
 
 static __always_inline bool is_approved(const struct __sk_buff *skb)
 {
-	return (skb->mark & settings.mark_mask & settings.mark_approved) && settings.mark_approved;
+	return (skb->mark & settings.mark_approved) == settings.mark_approved && settings.mark_approved;
 }
 
-/* Whose packet it is, and whom it reaches. Not only the mark says so: the sender's flow or policy must agree.
- */
-static __always_inline int ends_find(struct __sk_buff *skb, struct packet *p)
+/* The slot of an interface, or 0. */
+static __always_inline __u32 endpoint_slot(__u32 ifindex)
 {
-	__u32 ifindex = skb->ifindex, ingress = skb->ingress_ifindex;
 	const struct interface *known = bpf_map_lookup_elem(&interface, &ifindex);
 
-	p->blame = ifindex;
-	if (!ingress) {
+	return known ? known->endpoint : 0;
+}
+
+/* Whom the packet reaches. The host itself may reach anybody, so as to hand out addresses for example. */
+static __always_inline int receiver_find(struct __sk_buff *skb, struct packet *p)
+{
+	__u32 slot = endpoint_slot(skb->ifindex);
+	const struct endpoint *receiver = bpf_map_lookup_elem(&endpoint, &slot);
+
+	p->blame = skb->ifindex;
+	if (!skb->ingress_ifindex)
 		p->flags |= PACKET_FROM_HOST;
-		if (!known)
-			return PASS;
-	}
-	if (!known)
+	if (!slot || !receiver || receiver->ifindex != skb->ifindex)
 		return -DROP_REASON_UNKNOWN_INTERFACE;
-	p->to.ifindex = ifindex;
-	p->to.endpoint = known->endpoint;
-	known = bpf_map_lookup_elem(&interface, &ingress);
-	if (!known)
+	if (receiver->state != ENDPOINT_ACTIVE)
+		return -DROP_REASON_ENDPOINT_INACTIVE;
+	p->to.ifindex = skb->ifindex;
+	p->to.endpoint = slot;
+	return 0;
+}
+
+/* Which endpoint sends it, if one does. The mark alone proves nothing: its flow or its policy must agree. */
+static __always_inline int sender_find(struct __sk_buff *skb, struct packet *p)
+{
+	__u32 slot = endpoint_slot(skb->ingress_ifindex);
+
+	if (!slot)
 		return 0;
 	if (!is_approved(skb))
 		return -DROP_REASON_UNAPPROVED;
-	p->from.ifindex = ingress;
-	p->from.endpoint = known->endpoint;
+	p->from.ifindex = skb->ingress_ifindex;
+	p->from.endpoint = slot;
 	return 0;
 }
 
@@ -67,13 +80,16 @@ static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int r
 __noinline int to_endpoint_slow(struct __sk_buff *skb)
 {
 	struct packet *p = packet_new();
-	int r;
+	int r, parsed;
 
 	if (!p)
 		return TC_ACT_SHOT;
-	r = packet_parse(skb, p);
-	if (!r || !skb->ingress_ifindex)
-		r = ends_find(skb, p);
+	parsed = packet_parse(skb, p);
+	r = receiver_find(skb, p);
+	if (!r)
+		r = parsed;
+	if (!r)
+		r = sender_find(skb, p);
 	if (!r)
 		r = answer_find(skb, p);
 	if (!r)

@@ -146,7 +146,7 @@ enum step_kind {
 /* Map `step`: ARRAY. A list is a run of consecutive steps. Its end without a decision is a drop. */
 struct policy_step {
 	__u32 rule;    /* index into `rule` of the first rule */
-	__u16 rules;   /* 0..RULES_PER_STEP 32*/
+	__u16 rules;   /* 0..RULES_PER_STEP */
 	__u16 kind;    /* enum step_kind */
 	__u32 next;    /* ACTION_NEXT continues at this step, counted from the first step of the list */
 	__u32 rule_id; /* rule id counted for STEP_END_TIER .. STEP_DENIED; 0: none */

@@ -12,6 +12,7 @@
 #define IPPROTO_UDPLITE_NUMBER 136
 #define IPV6_FRAGMENT	       44
 #define IPV6_AUTHENTICATION    51
+#define IPV6_ROUTING	       43
 
 const uint8_t PACKET_SENDER_MAC[MAC_LENGTH] = {0xee, 0xee, 0xee, 0xee, 0xee, 0xee};
 const uint8_t PACKET_GATEWAY_MAC[MAC_LENGTH] = {0xee, 0xee, 0xee, 0xee, 0xee, 0xfe};
@@ -189,6 +190,10 @@ static void append_extension(const struct frame *frame, uint8_t kind, uint8_t ne
 	case IPV6_AUTHENTICATION:
 		header[1] = 2; /* in 4 bytes, minus 2 (RFC 4302, 2.2) */
 		append(packet, header, 16);
+		break;
+	case IPV6_ROUTING:
+		header[3] = frame->faults.segments_left;
+		append(packet, header, 8);
 		break;
 	default: /* options: one PadN of four bytes */
 		header[2] = 1;

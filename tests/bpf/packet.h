@@ -28,7 +28,8 @@ struct packet_faults {
 	uint8_t version;       /* in the IP header */
 	uint8_t data_offset;   /* TCP, in 32-bit words */
 	uint16_t udp_length;
-	size_t padding; /* bytes after the IP packet, as Ethernet adds to short frames */
+	uint8_t segments_left; /* of an IPv6 routing header */
+	size_t padding;	       /* bytes after the IP packet, as Ethernet adds to short frames */
 };
 
 struct frame {

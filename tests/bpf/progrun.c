@@ -24,7 +24,7 @@
 struct shared_map {
 	char name[32];
 	int fd;
-	__u32 key_size, value_size;
+	__u32 capacity;
 };
 
 struct progrun {
@@ -75,8 +75,7 @@ static void collect_maps(struct progrun *progrun, struct bpf_object *object)
 		struct shared_map *shared = &progrun->maps[progrun->map_count++];
 		snprintf(shared->name, sizeof(shared->name), "%s", bpf_map__name(map));
 		shared->fd = bpf_map__fd(map);
-		shared->key_size = bpf_map__key_size(map);
-		shared->value_size = bpf_map__value_size(map);
+		shared->capacity = bpf_map__max_entries(map);
 	}
 }
 
@@ -178,6 +177,11 @@ int progrun_map(struct progrun *progrun, const char *map)
 	return known_map(progrun, map)->fd;
 }
 
+__u32 progrun_capacity(struct progrun *progrun, const char *map)
+{
+	return known_map(progrun, map)->capacity;
+}
+
 void progrun_put(struct progrun *progrun, const char *map, const void *key, const void *value)
 {
 	int r = bpf_map_update_elem(progrun_map(progrun, map), key, value, BPF_ANY);
@@ -203,6 +207,13 @@ unsigned int progrun_count(struct progrun *progrun, const char *map)
 	for (int r = bpf_map_get_next_key(fd, NULL, key); r == 0; r = bpf_map_get_next_key(fd, key, key))
 		count++;
 	return count;
+}
+
+unsigned int progrun_first(struct progrun *progrun, const char *map, void *ret_key, void *ret_value)
+{
+	if (bpf_map_get_next_key(progrun_map(progrun, map), NULL, ret_key) == 0)
+		progrun_get(progrun, map, ret_key, ret_value);
+	return progrun_count(progrun, map);
 }
 
 void progrun_clear(struct progrun *progrun, const char *map)
@@ -242,16 +253,18 @@ static void read_drops(struct progrun *progrun, __u64 packets[DROP_REASON_COUNT]
 		packets[reason] = progrun_traffic(progrun, "drop_totals", &reason).packets;
 }
 
-void progrun_packet(struct progrun *progrun, enum program program, unsigned int ifindex, __u32 mark,
-		    const struct packet *packet, struct run *ret)
+void progrun_packet(struct progrun *progrun, const struct hook *hook, const struct packet *packet,
+		    struct run *ret)
 {
 	__u64 before[DROP_REASON_COUNT], after[DROP_REASON_COUNT];
-	struct __sk_buff in = {.ifindex = ifindex, .mark = mark}, out = {0};
+	struct __sk_buff in = {
+		.ifindex = hook->ifindex, .ingress_ifindex = hook->ingress, .mark = hook->mark};
+	struct __sk_buff out = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->data, .data_size_in = packet->length,
 		    .data_out = ret->packet.data, .data_size_out = sizeof(ret->packet.data), .ctx_in = &in,
 		    .ctx_size_in = sizeof(in), .ctx_out = &out, .ctx_size_out = sizeof(out), .repeat = 1);
 	read_drops(progrun, before);
-	int r = bpf_prog_test_run_opts(progrun->program[program], &options);
+	int r = bpf_prog_test_run_opts(progrun->program[hook->program], &options);
 	if (r < 0)
 		fail_msg("the kernel cannot run the program on this packet: %s", strerror(-r));
 	read_drops(progrun, after);
@@ -269,8 +282,8 @@ void progrun_packet(struct progrun *progrun, enum program program, unsigned int 
 
 void progrun_sweep(struct progrun *progrun, enum program program, struct sweep *sweep)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = sweep, .ctx_size_in = sizeof(*sweep),
-		    .ctx_out = sweep, .ctx_size_out = sizeof(*sweep));
+	/* The kernel writes such a program's context back to where it was read. */
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = sweep, .ctx_size_in = sizeof(*sweep));
 	int r = bpf_prog_test_run_opts(progrun->program[program], &options);
 	if (r < 0)
 		fail_msg("the kernel cannot run the sweep: %s", strerror(-r));

@@ -32,19 +32,28 @@ struct run {
 	unsigned int drops;	 /* how many were counted, over all reasons: 0 or 1 */
 	struct packet packet;	 /* as the program left it */
 };
-/* ifindex: of the interface that the packet arrives at or leaves by; it must exist in this namespace. */
-void progrun_packet(struct progrun *progrun, enum program program, unsigned int ifindex, __u32 mark,
-		    const struct packet *packet, struct run *ret);
+/* Interfaces must exist in this namespace. */
+struct hook {
+	enum program program;
+	unsigned int ifindex; /* where the packet arrives or leaves */
+	unsigned int ingress; /* where it came into the host; 0: the host itself sends it */
+	__u32 mark;
+};
+void progrun_packet(struct progrun *progrun, const struct hook *hook, const struct packet *packet,
+		    struct run *ret);
 /* Runs one of the sweep programs on `sweep` in place. */
 void progrun_sweep(struct progrun *progrun, enum program program, struct sweep *sweep);
 
 /* Maps by name. Sizes of key and value are those of the map. */
 int progrun_map(struct progrun *progrun, const char *map);
+__u32 progrun_capacity(struct progrun *progrun, const char *map);
 void progrun_put(struct progrun *progrun, const char *map, const void *key, const void *value);
 bool progrun_get(struct progrun *progrun, const char *map, const void *key, void *ret_value);
 void progrun_delete(struct progrun *progrun, const char *map, const void *key);
 /* Entries of a hash map. */
 unsigned int progrun_count(struct progrun *progrun, const char *map);
+/* One entry of a hash map; returns how many there are. */
+unsigned int progrun_first(struct progrun *progrun, const char *map, void *ret_key, void *ret_value);
 /* Empties a hash map. */
 void progrun_clear(struct progrun *progrun, const char *map);
 /* A counter of drop_totals, drops or rule_hits (per-CPU struct traffic), summed; absent: zero. */

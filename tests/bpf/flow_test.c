@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Flows: who may open one, what belongs to one, when it ends and when policy is asked again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+
+#include <arpa/inet.h>
+
+#include <bpf/bpf.h>
+
+#include "table.h"
+
+static struct frame tcp_ab(uint8_t flags)
+{
+	return frame_tcp(A4, 40000, B4, 80, flags);
+}
+
+static struct frame tcp_ba(uint8_t flags)
+{
+	return frame_tcp(B4, 80, A4, 40000, flags);
+}
+
+static void handshake(void)
+{
+	expect_pass(tcp_ab(TCP_SYN));
+	expect_pass(tcp_ba(TCP_SYN | TCP_ACK));
+	expect_pass(tcp_ab(TCP_ACK));
+}
+
+static unsigned int flows(void)
+{
+	return progrun_count(table_fixture()->progrun, "flow4");
+}
+
+/* The only flow of the table. */
+static struct flow the_flow(struct flow4_key *ret_key)
+{
+	struct flow flow;
+	assert_int_equal(progrun_first(table_fixture()->progrun, "flow4", ret_key, &flow), 1);
+	return flow;
+}
+
+static void deny_b_inbound(void)
+{
+	struct fixture *fixture = table_fixture();
+	fixture_policy(fixture, SLOT_B, 0, fixture_list_allow(fixture));
+}
+
+static void test_replies_pass_against_policy(void **state)
+{
+	fixture_only_a_opens(table_fixture());
+	handshake();
+	expect_pass(tcp_ba(TCP_ACK | TCP_PSH));
+	expect_pass(tcp_ab(TCP_ACK | TCP_PSH));
+	assert_int_equal(flows(), 1);
+}
+
+static void test_other_direction_is_not_opened(void **state)
+{
+	fixture_only_a_opens(table_fixture());
+	expect_drop(tcp_ba(TCP_SYN), DROP_REASON_POLICY_OUTBOUND);
+	assert_int_equal(flows(), 0);
+}
+
+static void test_flow_knows_both_ends(void **state)
+{
+	struct flow4_key key;
+	expect_pass(tcp_ab(TCP_SYN));
+	struct flow flow = the_flow(&key);
+	struct in_addr a, b;
+	inet_pton(AF_INET, A4, &a);
+	inet_pton(AF_INET, B4, &b);
+	int end_a = key.address[0] == a.s_addr ? 0 : 1;
+	assert_int_equal(key.address[end_a], a.s_addr);
+	assert_int_equal(key.address[!end_a], b.s_addr);
+	assert_int_equal(key.port[end_a], htons(40000));
+	assert_int_equal(key.port[!end_a], htons(80));
+	assert_int_equal(key.protocol, IPPROTO_TCP);
+	assert_int_equal(flow.end[end_a].ifindex, table_fixture()->ifindex[SLOT_A]);
+	assert_int_equal(flow.end[!end_a].ifindex, table_fixture()->ifindex[SLOT_B]);
+	assert_int_equal(flow.end[end_a].endpoint, SLOT_A);
+	assert_int_equal(flow.end[!end_a].endpoint, SLOT_B);
+	assert_int_equal(!!(flow.flags & FLOW_OPENER), end_a == 1);
+	assert_false(flow.flags & FLOW_REPLIED);
+	expect_pass(tcp_ba(TCP_SYN | TCP_ACK));
+	assert_true(the_flow(&key).flags & FLOW_REPLIED);
+	assert_false(the_flow(&key).flags & FLOW_ESTABLISHED);
+	expect_pass(tcp_ab(TCP_ACK));
+	assert_true(the_flow(&key).flags & FLOW_ESTABLISHED);
+}
+
+static void test_delivery_is_addressed_to_the_receiver(void **state)
+{
+	struct run run = table_send(tcp_ab(TCP_SYN));
+	assert_passes(&run);
+	assert_memory_equal(run.packet.data, B_MAC, 6);
+	assert_memory_equal(run.packet.data + 6, HOST_VETH_MAC, 6);
+	assert_int_equal(packet_ip(&run.packet)[8], 63);
+	assert_true(packet_checksums_hold(&run.packet));
+	run = table_send(tcp_ba(TCP_SYN | TCP_ACK));
+	assert_memory_equal(run.packet.data, A_MAC, 6);
+	assert_int_equal(packet_ip(&run.packet)[8], 63);
+	assert_true(packet_checksums_hold(&run.packet));
+}
+
+static void test_both_policies_decide(void **state)
+{
+	struct fixture *fixture = table_fixture();
+	__u32 allow = fixture_list_allow(fixture);
+	fixture_policy(fixture, SLOT_A, allow, 0);
+	expect_drop(tcp_ab(TCP_SYN), DROP_REASON_POLICY_OUTBOUND);
+	fixture_policy(fixture, SLOT_A, allow, allow);
+	fixture_policy(fixture, SLOT_B, 0, allow);
+	expect_drop(tcp_ab(TCP_SYN), DROP_REASON_POLICY_INBOUND);
+	fixture_policy(fixture, SLOT_B, allow, allow);
+	expect_pass(tcp_ab(TCP_SYN));
+}
+
+static void test_denied_packet_opens_nothing(void **state)
+{
+	deny_b_inbound();
+	expect_drop(tcp_ab(TCP_SYN), DROP_REASON_POLICY_INBOUND);
+	assert_int_equal(flows(), 0);
+	expect_drop(tcp_ab(TCP_SYN), DROP_REASON_POLICY_INBOUND);
+	expect_drop(tcp_ba(TCP_SYN | TCP_ACK), DROP_REASON_FLOW_INVALID);
+	expect_drop(tcp_ab(TCP_ACK), DROP_REASON_POLICY_INBOUND);
+}
+
+static void test_strays_are_invalid(void **state)
+{
+	expect_drop(tcp_ab(TCP_RST), DROP_REASON_FLOW_INVALID);
+	expect_drop(tcp_ab(TCP_RST | TCP_ACK), DROP_REASON_FLOW_INVALID);
+	expect_drop(tcp_ab(TCP_SYN | TCP_ACK), DROP_REASON_FLOW_INVALID);
+	expect_drop(tcp_ab(TCP_FIN), DROP_REASON_FLOW_INVALID);
+	expect_drop(frame_echo(A4, B4, true, 5), DROP_REASON_FLOW_INVALID);
+	expect_drop(frame_echo(A6, B6, true, 5), DROP_REASON_FLOW_INVALID);
+	assert_int_equal(flows(), 0);
+}
+
+static void test_impossible_flags_are_refused(void **state)
+{
+	expect_drop(tcp_ab(TCP_SYN | TCP_FIN), DROP_REASON_MALFORMED);
+	expect_drop(tcp_ab(TCP_SYN | TCP_RST), DROP_REASON_MALFORMED);
+	expect_drop(tcp_ab(TCP_PSH), DROP_REASON_MALFORMED);
+	assert_int_equal(flows(), 0);
+}
+
+/* The flow table may be new while connections are old: the middle of one is judged as if it opened. */
+static void test_mid_stream_packet_asks_policy(void **state)
+{
+	expect_pass(tcp_ab(TCP_ACK));
+	assert_int_equal(flows(), 1);
+	fixture_reset(table_fixture());
+	deny_b_inbound();
+	expect_drop(tcp_ab(TCP_ACK), DROP_REASON_POLICY_INBOUND);
+}
+
+static void test_syn_asks_policy_again(void **state)
+{
+	expect_pass(tcp_ab(TCP_SYN));
+	deny_b_inbound();
+	expect_drop(tcp_ab(TCP_SYN), DROP_REASON_POLICY_INBOUND);
+}
+
+static void test_udp_reply_passes(void **state)
+{
+	fixture_only_a_opens(table_fixture());
+	expect_drop(frame_udp(B4, 53, A4, 5000), DROP_REASON_POLICY_OUTBOUND);
+	expect_pass(frame_udp(A4, 5000, B4, 53));
+	expect_pass(frame_udp(B4, 53, A4, 5000));
+	expect_drop(frame_udp(B4, 54, A4, 5000), DROP_REASON_POLICY_OUTBOUND);
+	expect_drop(frame_udp(B4, 53, A4, 5001), DROP_REASON_POLICY_OUTBOUND);
+}
+
+static void test_echo_reply_needs_its_request(void **state)
+{
+	fixture_only_a_opens(table_fixture());
+	expect_pass(frame_echo(A4, B4, false, 9));
+	expect_pass(frame_echo(B4, A4, true, 9));
+	expect_drop(frame_echo(B4, A4, true, 10), DROP_REASON_FLOW_INVALID);
+	expect_pass(frame_echo(A6, B6, false, 9));
+	expect_pass(frame_echo(B6, A6, true, 9));
+	expect_drop(frame_echo(B6, A6, true, 10), DROP_REASON_FLOW_INVALID);
+}
+
+static void test_ipv6_replies_pass_against_policy(void **state)
+{
+	fixture_only_a_opens(table_fixture());
+	expect_pass(frame_tcp(A6, 40000, B6, 80, TCP_SYN));
+	expect_pass(frame_tcp(B6, 80, A6, 40000, TCP_SYN | TCP_ACK));
+	expect_pass(frame_tcp(A6, 40000, B6, 80, TCP_ACK));
+	expect_drop(frame_tcp(B6, 81, A6, 40000, TCP_SYN), DROP_REASON_POLICY_OUTBOUND);
+	assert_int_equal(progrun_count(table_fixture()->progrun, "flow6"), 1);
+	assert_int_equal(flows(), 0);
+}
+
+static void test_revoked_flow_is_cut(void **state)
+{
+	handshake();
+	deny_b_inbound();
+	fixture_bump(table_fixture(), SLOT_B);
+	expect_drop(tcp_ab(TCP_ACK), DROP_REASON_REVOKED);
+	assert_int_equal(flows(), 0);
+}
+
+/* Policy is asked about the opener's packet, also when the answer is what arrives. */
+static void test_revoked_flow_is_cut_at_a_reply(void **state)
+{
+	handshake();
+	deny_b_inbound();
+	fixture_bump(table_fixture(), SLOT_A);
+	expect_drop(tcp_ba(TCP_ACK), DROP_REASON_REVOKED);
+	assert_int_equal(flows(), 0);
+}
+
+static void test_unchanged_policy_keeps_the_flow(void **state)
+{
+	fixture_only_a_opens(table_fixture());
+	handshake();
+	fixture_bump(table_fixture(), SLOT_A);
+	fixture_bump(table_fixture(), SLOT_B);
+	expect_pass(tcp_ba(TCP_ACK));
+	expect_pass(tcp_ab(TCP_ACK));
+	assert_int_equal(flows(), 1);
+}
+
+static void test_established_flow_is_not_another_interface_s(void **state)
+{
+	struct run run;
+	struct frame frame = tcp_ab(TCP_ACK);
+	handshake();
+	fixture_send(table_fixture(), SLOT_B, &frame, &run);
+	assert_drops(&run, DROP_REASON_SPOOFED_IP);
+	fixture_send(table_fixture(), SLOT_STRANGER, &frame, &run);
+	assert_drops(&run, DROP_REASON_UNKNOWN_INTERFACE);
+	expect_pass(frame);
+}
+
+static void test_established_flow_keeps_its_mac(void **state)
+{
+	struct frame frame = tcp_ab(TCP_ACK);
+	handshake();
+	frame.source_mac = C_MAC;
+	expect_drop(frame, DROP_REASON_SPOOFED_MAC);
+}
+
+static void test_closed_port_pair_is_reused(void **state)
+{
+	handshake();
+	expect_pass(tcp_ab(TCP_FIN | TCP_ACK));
+	expect_pass(tcp_ba(TCP_FIN | TCP_ACK));
+	expect_pass(tcp_ab(TCP_ACK));
+	deny_b_inbound();
+	expect_drop(tcp_ab(TCP_SYN), DROP_REASON_POLICY_INBOUND);
+}
+
+/* A reset that a third party forged must not end the tracking of a connection that goes on. */
+static void test_reset_does_not_end_a_flow_at_once(void **state)
+{
+	fixture_only_a_opens(table_fixture());
+	handshake();
+	expect_pass(tcp_ab(TCP_RST));
+	expect_pass(tcp_ba(TCP_ACK));
+	expect_pass(tcp_ab(TCP_ACK));
+}
+
+static void test_hairpin_asks_both_policies_of_one_endpoint(void **state)
+{
+	struct fixture *fixture = table_fixture();
+	struct run run;
+	struct frame frame = frame_tcp(A4, 40000, A4, 80, TCP_SYN);
+	fixture_policy(fixture, SLOT_A, 0, fixture_list_allow(fixture));
+	expect_drop(frame, DROP_REASON_POLICY_INBOUND);
+	fixture_reset(fixture);
+	fixture_send(fixture, SLOT_A, &frame, &run);
+	assert_passes(&run);
+	expect_pass(frame_tcp(A4, 80, A4, 40000, TCP_SYN | TCP_ACK));
+	assert_int_equal(flows(), 1);
+}
+
+static void test_full_table_refuses_new_flows_only(void **state)
+{
+	struct progrun *progrun = table_fixture()->progrun;
+	struct flow flow = {0};
+	handshake();
+	for (__u32 i = 1;; i++) {
+		struct flow4_key key = {.address = {i, i}, .protocol = 1};
+		if (bpf_map_update_elem(progrun_map(progrun, "flow4"), &key, &flow, BPF_NOEXIST) < 0)
+			break;
+	}
+	expect_drop(frame_tcp(A4, 40001, B4, 80, TCP_SYN), DROP_REASON_FLOW_TABLE_FULL);
+	expect_pass(tcp_ab(TCP_ACK));
+	expect_pass(tcp_ba(TCP_ACK));
+}
+
+static struct sweep sweep(enum program program, struct sweep argument)
+{
+	progrun_sweep(table_fixture()->progrun, program, &argument);
+	return argument;
+}
+
+/* Makes the only flow look as if its last packet had come that long ago. */
+static void age(unsigned int seconds)
+{
+	struct fixture *fixture = table_fixture();
+	struct flow4_key key;
+	struct flow flow = the_flow(&key);
+	flow.seen -= seconds * fixture->settings.hz;
+	progrun_put(fixture->progrun, "flow4", &key, &flow);
+}
+
+static void test_sweep_keeps_what_is_in_use(void **state)
+{
+	handshake();
+	expect_pass(frame_tcp(A6, 40000, B6, 80, TCP_SYN));
+	struct sweep done = sweep(SWEEP_FLOWS, (struct sweep){0});
+	assert_int_equal(done.live, 2);
+	assert_int_equal(done.deleted, 0);
+}
+
+/* As long as Linux does without pressure (five days), an hour under pressure. */
+static void test_sweep_waits_for_an_established_connection(void **state)
+{
+	handshake();
+	age(3600 + 60);
+	assert_int_equal(sweep(SWEEP_FLOWS, (struct sweep){0}).live, 1);
+	assert_int_equal(sweep(SWEEP_FLOWS, (struct sweep){.pressure = 1}).deleted, 1);
+	handshake();
+	age(5 * 86400 + 60);
+	assert_int_equal(sweep(SWEEP_FLOWS, (struct sweep){0}).deleted, 1);
+	assert_int_equal(flows(), 0);
+}
+
+static void test_sweep_ends_half_open_flows_early(void **state)
+{
+	expect_pass(tcp_ab(TCP_SYN));
+	age(300);
+	assert_int_equal(sweep(SWEEP_FLOWS, (struct sweep){0}).deleted, 1);
+	expect_pass(frame_udp(A4, 5000, B4, 53));
+	age(300);
+	assert_int_equal(sweep(SWEEP_FLOWS, (struct sweep){0}).deleted, 1);
+}
+
+static void test_purge_takes_every_flow_of_the_address(void **state)
+{
+	struct sweep a4 = {.family = 4}, a6 = {.family = 6};
+	inet_pton(AF_INET, A4, a4.address);
+	inet_pton(AF_INET6, A6, a6.address);
+	handshake();
+	expect_pass(frame_udp(B4, 1, A4, 2));
+	expect_pass(frame_tcp(B4, 1, EXTERNAL4, 2, TCP_SYN));
+	expect_pass(frame_tcp(A6, 40000, B6, 80, TCP_SYN));
+	assert_int_equal(flows(), 3);
+	assert_int_equal(sweep(PURGE_FLOWS, a4).deleted, 2);
+	assert_int_equal(flows(), 1);
+	assert_int_equal(progrun_count(table_fixture()->progrun, "flow6"), 1);
+	assert_int_equal(sweep(PURGE_FLOWS, a6).deleted, 1);
+	expect_drop(tcp_ba(TCP_SYN | TCP_ACK), DROP_REASON_FLOW_INVALID);
+}
+
+static void test_half_open_flows_are_limited(void **state)
+{
+	struct settings settings = table_fixture()->settings;
+	settings.half_open_limit = 4;
+	struct fixture *fixture = fixture_new(&settings);
+	struct run run;
+	assert_non_null(fixture);
+	fixture_reset(fixture);
+	for (unsigned int port = 1; port <= 4; port++) {
+		struct frame frame = frame_tcp(A4, port, B4, 80, TCP_SYN);
+		fixture_send(fixture, SLOT_A, &frame, &run);
+		assert_passes(&run);
+	}
+	struct frame fifth = frame_tcp(A4, 5, B4, 80, TCP_SYN);
+	fixture_send(fixture, SLOT_A, &fifth, &run);
+	assert_drops(&run, DROP_REASON_FLOW_LIMIT);
+	struct frame other = frame_tcp(B4, 1, A4, 80, TCP_SYN);
+	fixture_send(fixture, SLOT_B, &other, &run);
+	assert_passes(&run);
+	struct frame answer = frame_tcp(B4, 80, A4, 1, TCP_SYN | TCP_ACK);
+	fixture_send(fixture, SLOT_B, &answer, &run);
+	fixture_send(fixture, SLOT_A, &fifth, &run);
+	assert_passes(&run);
+	fixture_free(fixture);
+}
+
+static void test_keep_established_survives_policy(void **state)
+{
+	struct settings settings = table_fixture()->settings;
+	settings.keep_established = 1;
+	struct fixture *fixture = fixture_new(&settings);
+	struct run run;
+	struct frame first = tcp_ab(TCP_SYN), second = tcp_ba(TCP_SYN | TCP_ACK), third = tcp_ab(TCP_ACK);
+	assert_non_null(fixture);
+	fixture_reset(fixture);
+	fixture_send(fixture, SLOT_A, &first, &run);
+	fixture_send(fixture, SLOT_B, &second, &run);
+	fixture_policy(fixture, SLOT_B, 0, 0);
+	fixture_bump(fixture, SLOT_B);
+	fixture_send(fixture, SLOT_A, &third, &run);
+	assert_passes(&run);
+	struct frame fresh = frame_tcp(A4, 41000, B4, 80, TCP_SYN);
+	fixture_send(fixture, SLOT_A, &fresh, &run);
+	assert_drops(&run, DROP_REASON_POLICY_INBOUND);
+	fixture_free(fixture);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, table_reset)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_replies_pass_against_policy),
+		TEST(test_other_direction_is_not_opened),
+		TEST(test_flow_knows_both_ends),
+		TEST(test_delivery_is_addressed_to_the_receiver),
+		TEST(test_both_policies_decide),
+		TEST(test_denied_packet_opens_nothing),
+		TEST(test_strays_are_invalid),
+		TEST(test_impossible_flags_are_refused),
+		TEST(test_mid_stream_packet_asks_policy),
+		TEST(test_syn_asks_policy_again),
+		TEST(test_udp_reply_passes),
+		TEST(test_echo_reply_needs_its_request),
+		TEST(test_ipv6_replies_pass_against_policy),
+		TEST(test_revoked_flow_is_cut),
+		TEST(test_revoked_flow_is_cut_at_a_reply),
+		TEST(test_unchanged_policy_keeps_the_flow),
+		TEST(test_established_flow_is_not_another_interface_s),
+		TEST(test_established_flow_keeps_its_mac),
+		TEST(test_closed_port_pair_is_reused),
+		TEST(test_reset_does_not_end_a_flow_at_once),
+		TEST(test_hairpin_asks_both_policies_of_one_endpoint),
+		TEST(test_full_table_refuses_new_flows_only),
+		TEST(test_sweep_keeps_what_is_in_use),
+		TEST(test_sweep_waits_for_an_established_connection),
+		TEST(test_sweep_ends_half_open_flows_early),
+		TEST(test_purge_takes_every_flow_of_the_address),
+		TEST(test_half_open_flows_are_limited),
+		TEST(test_keep_established_survives_policy),
+	};
+	return cmocka_run_group_tests_name("flow", tests, table_setup, table_teardown);
+}

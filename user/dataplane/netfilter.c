@@ -156,7 +156,7 @@ int netfilter_remove(const char *interface_prefix, struct err *err)
 
 	result = nftables_open(interface_prefix, &nft, err);
 	if (result)
-		return result;
+		return result == -EPROTONOSUPPORT ? 0 : result;
 	rc = nftables_apply_accept(nft, false, err);
 	result = nftables_apply_masquerade(nft, 0, rc < 0 ? NULL : err);
 	nftables_close(nft);

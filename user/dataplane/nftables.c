@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <nftables/libnftables.h>
+#include <sys/socket.h>
 
 #define TABLE	      "calico"
 #define SCRIPT	      2048
@@ -25,6 +28,16 @@ struct nftables {
 	char comment[COMMENT];
 };
 
+/* libnftables ends the process when the kernel does not have its protocol. */
+static bool kernel_has_nfnetlink(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 int nftables_open(const char *interface_prefix, struct nftables **ret, struct err *err)
 {
 	struct nftables *nft;
@@ -36,6 +49,8 @@ int nftables_open(const char *interface_prefix, struct nftables **ret, struct er
 		return err_set(err, EINVAL,
 			       "the interface prefix \"%s\" is not a part of an interface's name",
 			       interface_prefix);
+	if (!kernel_has_nfnetlink())
+		return err_set(err, EPROTONOSUPPORT, "this kernel has no nftables: %s", strerror(errno));
 	nft = calloc(1, sizeof(*nft));
 	if (nft)
 		nft->ctx = nft_ctx_new(NFT_CTX_DEFAULT);

@@ -11,6 +11,7 @@
 
 struct nftables;
 
+/* -EPROTONOSUPPORT: the kernel has no nftables, so there is nothing of ours either. */
 int nftables_open(const char *interface_prefix, struct nftables **ret, struct err *err);
 void nftables_close(struct nftables *nft);
 

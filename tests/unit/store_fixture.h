@@ -104,6 +104,7 @@ struct etcd {
 	pid_t pid;
 	char directory[64];
 	char url[64], peer_url[64];
+	bool version3_only; /* without the v2 API */
 };
 
 static inline bool etcd_is_installed(void)
@@ -122,10 +123,12 @@ static inline void etcd_exec(const struct etcd *etcd)
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
-	execl("/usr/bin/etcd", "etcd", "--enable-v2", "--name", "default", "--data-dir", etcd->directory,
-	      "--listen-client-urls", etcd->url, "--advertise-client-urls", etcd->url, "--listen-peer-urls",
-	      etcd->peer_url, "--initial-advertise-peer-urls", etcd->peer_url, "--initial-cluster", cluster,
-	      "--heartbeat-interval", "20", "--election-timeout", "200", NULL);
+	execl("/usr/bin/etcd", "etcd", etcd->version3_only ? "--enable-v2=false" : "--enable-v2",
+	      strncmp(etcd->url, "https", 5) == 0 ? "--auto-tls" : "--auto-tls=false", "--name", "default",
+	      "--data-dir", etcd->directory, "--listen-client-urls", etcd->url, "--advertise-client-urls",
+	      etcd->url, "--listen-peer-urls", etcd->peer_url, "--initial-advertise-peer-urls",
+	      etcd->peer_url, "--initial-cluster", cluster, "--heartbeat-interval", "20",
+	      "--election-timeout", "200", NULL);
 	_exit(127);
 }
 

@@ -166,9 +166,9 @@ static void test_deleting_everything_deletes_nothing(void **state)
 		drop_tree(store, roots[i]);
 		assert_next_starts(fixture->recorder, "lost: /calico/v1 was deleted as a whole");
 		assert_string_equal(next_line_within(fixture->recorder, 500), "(nothing)");
-		put(store, "/calico/v1/b", "2");
+		put(store, "/calico/v1/b", i == 0 ? "2" : "3");
 		assert_next(fixture->recorder, "found");
-		assert_next(fixture->recorder, "/calico/v1/b=2");
+		assert_next(fixture->recorder, i == 0 ? "/calico/v1/b=2" : "/calico/v1/b=3");
 		if (i == 0)
 			assert_next(fixture->recorder, "/calico/v1/a gone");
 		assert_next(fixture->recorder, "in sync");

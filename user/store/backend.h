@@ -46,8 +46,7 @@ struct store_feed {
 	/* Ends any wait of snapshot and poll at once when `interrupted` is set before. */
 	struct wait wake;
 	bool interrupted;
-	/* Called (in the watch's task) as soon as the store answered a poll. */
-	void (*answered)(struct store_feed *feed);
+	bool answered; /* set when the store began to answer the present poll */
 	/* Result of a poll; freed by watch.c. */
 	struct store_change *changes;
 	size_t change_count;

@@ -27,19 +27,26 @@ static int await(struct store_feed *feed, struct etcd_request *request, bool onl
 	return 0;
 }
 
-static int check_cluster(const struct etcd_store *store, const struct store_feed *feed,
-			 const struct etcd_request *request, struct err *err)
+/* Is this the store that the snapshot is of? A member that lags behind is not, for this purpose, either. */
+static int check_store(const struct etcd_store *store, const struct store_feed *feed,
+		       const struct etcd_request *request, struct err *err)
 {
 	char detail[200];
 
 	if (!*request->cluster)
 		return etcd_failed(store, EBADMSG, "watch", feed->directory,
 				   "its answer has no X-Etcd-Cluster-Id", err);
-	if (strcmp(request->cluster, feed->identity) == 0)
-		return 0;
-	snprintf(detail, sizeof(detail), "it is another cluster now, %s instead of %s", request->cluster,
-		 feed->identity);
-	return etcd_failed(store, EREMCHG, "watch", feed->directory, detail, err);
+	if (strcmp(request->cluster, feed->identity) != 0) {
+		snprintf(detail, sizeof(detail), "it is another cluster now, %s instead of %s",
+			 request->cluster, feed->identity);
+		return etcd_failed(store, EREMCHG, "watch", feed->directory, detail, err);
+	}
+	if (request->status == 200 && request->index < feed->after) {
+		snprintf(detail, sizeof(detail), "it went back from index %llu to %llu",
+			 (unsigned long long)feed->after, (unsigned long long)request->index);
+		return etcd_failed(store, EREMCHG, "watch", feed->directory, detail, err);
+	}
+	return 0;
 }
 
 static int read_snapshot(const struct etcd_store *store, struct store_feed *feed,
@@ -138,9 +145,8 @@ static int follow(const struct etcd_store *store, struct store_feed *feed, struc
 	if (r == -ETIMEDOUT)
 		return etcd_failed(store, ETIMEDOUT, "watch", feed->directory, "no answer", err);
 	if (r == 0 && request->answered) {
-		r = check_cluster(store, feed, request, err);
-		if (r == 0 && request->status == 200)
-			feed->answered(feed);
+		r = check_store(store, feed, request, err);
+		feed->answered = r == 0;
 	}
 	if (r == 0)
 		r = await(feed, request, false, -1);

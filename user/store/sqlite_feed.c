@@ -230,7 +230,7 @@ int sqlite_poll(struct store *base, struct store_feed *feed, struct err *err)
 			return explain(base, r, own, err);
 		}
 		feed->after = work.after;
-		feed->answered(feed);
+		feed->answered = true;
 		if (feed->change_count > 0)
 			return 0;
 		if (!store->notify && work.next_ms > UNASKED_BLIND_MS)

@@ -15,16 +15,19 @@
 
 #define POLL_MS	    90000
 #define POLL_MS_MIN 5000
-/* Pauses between attempts double from the first to the second. */
+/* Pauses between snapshots double from the first to the second. */
 #define PAUSE_MS_MIN 200
 #define PAUSE_MS_MAX 2000
 /* So many nodes of a snapshot are reported before other work gets its turn. */
 #define NODES_AT_ONCE 100
 
-/* A leaf that was reported. */
+/*
+ * A leaf that was reported. Values are compared by a hash of them: revisions say nothing when a store was
+ * replaced or put back to an older state, and a cluster made again from the same settings has the same id.
+ */
 struct known {
 	char *key;
-	uint64_t revision;   /* events up to this one are old */
+	uint64_t hash;
 	uint64_t generation; /* the last snapshot that had it */
 	UT_hash_handle hh;
 };
@@ -37,13 +40,9 @@ struct store_watch {
 	char *directory;
 	struct known *known;
 	uint64_t generation;
-	/* The last snapshot that was reported. */
-	char identity[sizeof(((struct store_feed *)0)->identity)];
-	uint64_t revision;
 	bool stopped, resync;
-	bool lost;	       /* contact, as last reported */
-	unsigned int failures; /* polls without any answer */
-	int poll_pause_ms, sync_pause_ms;
+	bool lost;    /* contact, as last reported */
+	int pause_ms; /* before the last snapshot */
 	struct store_watch *next;
 };
 
@@ -88,14 +87,23 @@ static struct known *known_add(struct store_watch *watch, const char *key)
 	return known;
 }
 
-/* The caller's revision is new for this key. */
+/* FNV-1a, 64 bits. */
+static uint64_t hash_value(const char *value)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *value; value++)
+		hash = (hash ^ (unsigned char)*value) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
 static int report_set(struct store_watch *watch, struct known *known, const struct store_change *change)
 {
 	if (!known)
 		known = known_add(watch, change->key);
 	if (!known)
 		return -ENOMEM;
-	known->revision = change->revision;
+	known->hash = hash_value(change->value);
 	known->generation = watch->generation;
 	watch->ops->event(watch->arg, change->key, change->value, change->revision);
 	return 0;
@@ -124,7 +132,7 @@ static int merge_node(struct store_watch *watch, const struct store_node *node)
 
 	if (known)
 		known->generation = watch->generation;
-	if (known && node->revision <= known->revision)
+	if (known && known->hash == hash_value(node->value))
 		return 0;
 	return report_set(watch, known, &change);
 }
@@ -136,10 +144,10 @@ static int merge_change(struct store_watch *watch, const struct store_change *ch
 	if (change->value) {
 		if (!store_is_beneath(change->key, watch->directory))
 			return 0;
-		return known && change->revision <= known->revision ? 0 : report_set(watch, known, change);
+		return report_set(watch, known, change);
 	}
 	if (!change->directory) {
-		if (known && change->revision > known->revision)
+		if (known)
 			report_gone(watch, known, change->revision);
 		return 0;
 	}
@@ -147,7 +155,7 @@ static int merge_change(struct store_watch *watch, const struct store_change *ch
 	if (strcmp(change->key, watch->directory) == 0 || store_is_beneath(watch->directory, change->key))
 		return -EREMCHG;
 	HASH_ITER (hh, watch->known, known, next) {
-		if (store_is_beneath(known->key, change->key) && change->revision > known->revision)
+		if (store_is_beneath(known->key, change->key))
 			report_gone(watch, known, change->revision);
 		if (watch->stopped)
 			break;
@@ -161,13 +169,6 @@ static int merge_snapshot(struct store_watch *watch, const struct store_list *li
 	int r;
 
 	watch->generation++;
-	/* Revisions say nothing across clusters, or in a store that was set back to an older state. */
-	if (strcmp(watch->identity, watch->feed.identity) != 0 || watch->feed.after < watch->revision) {
-		HASH_ITER (hh, watch->known, known, next)
-			known->revision = 0;
-	}
-	strcpy(watch->identity, watch->feed.identity);
-	watch->revision = watch->feed.after;
 	for (size_t i = 0; i < list->count && !watch->stopped; i++) {
 		if (i % NODES_AT_ONCE == NODES_AT_ONCE - 1)
 			task_sleep(0);
@@ -179,7 +180,7 @@ static int merge_snapshot(struct store_watch *watch, const struct store_list *li
 		if (watch->stopped)
 			break;
 		if (known->generation != watch->generation)
-			report_gone(watch, known, watch->revision);
+			report_gone(watch, known, watch->feed.after);
 	}
 	return 0;
 }
@@ -224,50 +225,55 @@ static int merge_changes(struct store_watch *watch, struct err *err)
 	return r < 0 ? err_set(err, -r, "out of memory following %s", watch->directory) : 0;
 }
 
-/* Each pause is longer than the one before, until somebody sets *ms back to 0. */
-static void rest(struct store_watch *watch, int *ms)
+static void pause_for(struct store_watch *watch, int ms)
 {
 	if (watch->feed.interrupted)
 		return;
-	*ms = *ms == 0 ? PAUSE_MS_MIN : *ms * 2 > PAUSE_MS_MAX ? PAUSE_MS_MAX : *ms * 2;
 	watch->feed.wake = (struct wait){0};
 	/* Hosts that lost the same server at the same time come back one after the other. */
-	wait_for(&watch->feed.wake, *ms + (int)arc4random_uniform((uint32_t)*ms / 4));
-}
-
-static void on_answered(struct store_feed *feed)
-{
-	struct store_watch *watch = (struct store_watch *)feed;
-
-	watch->failures = 0;
-	watch->poll_pause_ms = 0;
-	report_found(watch);
+	wait_for(&watch->feed.wake, ms + (int)arc4random_uniform((uint32_t)ms / 4));
 }
 
 /* Returns when a new snapshot is needed, or when interrupted. */
 static int follow(struct store_watch *watch, struct err *err)
 {
 	struct store_feed *feed = &watch->feed;
+	unsigned int failures = 0;
 
 	while (!feed->interrupted) {
 		int r;
 
 		feed->wake = (struct wait){0};
+		feed->answered = false;
 		r = watch->store->backend->poll(watch->store, feed, err);
-		if (r == -ENOTCONN || r == -ETIMEDOUT) {
-			/* One closed connection is nothing yet: servers and balancers end idle ones. */
-			if (++watch->failures > 1)
-				report_lost(watch, err->text);
-			rest(watch, &watch->poll_pause_ms);
+		if (feed->answered)
+			failures = 0;
+		/*
+		 * Servers and balancers end idle connections: the first failure means nothing. After more
+		 * of them the server that comes back may not have the same data.
+		 */
+		if ((r == -ENOTCONN || r == -ETIMEDOUT) && failures++ == 0) {
+			pause_for(watch, PAUSE_MS_MIN);
 			continue;
 		}
 		if (r == 0)
 			r = merge_changes(watch, err);
 		if (r < 0)
 			return r;
-		watch->sync_pause_ms = 0;
+		watch->pause_ms = 0;
 	}
 	return -ECANCELED;
+}
+
+/* Each pause is longer than the one before, until a poll is answered well. */
+static void rest(struct store_watch *watch)
+{
+	watch->pause_ms *= 2;
+	if (watch->pause_ms < PAUSE_MS_MIN)
+		watch->pause_ms = PAUSE_MS_MIN;
+	if (watch->pause_ms > PAUSE_MS_MAX)
+		watch->pause_ms = PAUSE_MS_MAX;
+	pause_for(watch, watch->pause_ms);
 }
 
 static void watch_free(struct store_watch *watch)
@@ -307,7 +313,7 @@ static void run(void *arg)
 		} else {
 			report_lost(watch, err.text);
 		}
-		rest(watch, &watch->sync_pause_ms);
+		rest(watch);
 	}
 	for (place = &watch->store->watches; *place != watch; place = &(*place)->next)
 		;
@@ -328,7 +334,6 @@ int store_watch(struct store *store, const char *directory, const struct store_w
 		goto out_of_memory;
 	watch->feed.directory = watch->directory;
 	watch->feed.poll_ms = POLL_MS;
-	watch->feed.answered = on_answered;
 	watch->store = store;
 	watch->ops = ops;
 	watch->arg = arg;

@@ -24,7 +24,7 @@ struct map_plan {
 };
 #define MAP_PLANS 24
 
-/* Sizes of all maps, in bytes of kernel memory about 30 MB with the defaults. */
+/* Sizes of all maps, in bytes of kernel memory about 31 MB with the defaults. */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS]);
 __u32 maps_entries(const struct map_plan plan[MAP_PLANS], const char *name);
 /* Before load: sizes; takes over what is pinned and fits. */
@@ -44,6 +44,8 @@ struct programs {
 	int sweep_flows, purge_flows;
 };
 
+/* From here on libbpf's messages go to the log, at debug. */
+void programs_log_libbpf(void);
 int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const char *bpffs,
 		  const struct settings *settings, struct err *err);
 void programs_unload(struct programs *programs);

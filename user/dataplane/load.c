@@ -52,6 +52,11 @@ static int on_libbpf_message(enum libbpf_print_level level, const char *format, 
 	return 0;
 }
 
+void programs_log_libbpf(void)
+{
+	libbpf_set_print(on_libbpf_message);
+}
+
 static int load_failed(const char *object, int rc, struct err *err)
 {
 	struct utsname kernel = {0};
@@ -96,7 +101,7 @@ int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLAN
 {
 	int rc;
 
-	libbpf_set_print(on_libbpf_message);
+	programs_log_libbpf();
 	rc = open_objects(programs, settings, err);
 	if (rc)
 		goto fail;

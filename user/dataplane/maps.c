@@ -51,7 +51,7 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
  *	rule_hits	  16385 x 16 per CPU	 0.5 MB
  *	drops		   8192 x (16+64+16/CPU) 0.9 MB
  *	events					 1.0 MB
- *						30 MB
+ *						31 MB
  */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS])
 {

@@ -104,9 +104,11 @@ static int remove_directory(const char *bpffs)
 
 int dataplane_teardown(const char *bpffs, const char *interface_prefix, struct err *err)
 {
-	int result = detach_all(bpffs, interface_prefix, err);
-	int rc = netfilter_remove(interface_prefix, result ? NULL : err);
+	int rc, result;
 
+	programs_log_libbpf();
+	result = detach_all(bpffs, interface_prefix, err);
+	rc = netfilter_remove(interface_prefix, result ? NULL : err);
 	result = result ? result : rc;
 	rc = remove_pins(bpffs);
 	if (!rc)

@@ -15,6 +15,7 @@ struct fixture {
 	struct event_base *base;
 	char where[128];
 	struct store *store;
+	struct plugin *plugin; /* of docker_fixture.h */
 };
 
 static inline int open_fixture(void **state, const char *where)
@@ -53,9 +54,15 @@ static inline int teardown(void **state)
 	return 0;
 }
 
-static inline int setup_group(void **state)
+static inline int setup_directory(void **state)
 {
 	assert_non_null(mkdtemp(directory));
+	return 0;
+}
+
+static inline int setup_group(void **state)
+{
+	setup_directory(state);
 	if (!etcd_is_installed())
 		fail_msg("/usr/bin/etcd is needed (Debian package etcd-server)");
 	task_init(event_base_new());

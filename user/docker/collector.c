@@ -178,16 +178,6 @@ static void forget_suspects(struct collector *collector, bool all)
 	}
 }
 
-static bool is_ours(const char *key, const char **ret_id)
-{
-	struct key_parts parts;
-
-	key_parse(key, &parts);
-	*ret_id = key_last(key);
-	return parts.kind == KEY_IS_ENDPOINT && !strcmp(parts.orchestrator, ORCHESTRATOR) &&
-	       !strcmp(parts.workload, WORKLOAD);
-}
-
 /* Docker is asked once, and only when there is something to ask about. */
 static int collect_endpoints(struct collector *collector, struct snapshot *snapshot, struct err *err)
 {
@@ -198,7 +188,7 @@ static int collect_endpoints(struct collector *collector, struct snapshot *snaps
 	for (size_t i = 0; !rc && !collector->stopping && i < snapshot->endpoints.count; i++) {
 		const char *id;
 
-		if (!snapshot->models[i] || !is_ours(snapshot->endpoints.nodes[i].key, &id) ||
+		if (!snapshot->models[i] || !endpoint_key_is_ours(snapshot->endpoints.nodes[i].key, &id) ||
 		    !is_unplugged(snapshot, snapshot->models[i]) || !is_old_suspect(collector, id))
 			continue;
 		if (!asked)
@@ -391,7 +381,7 @@ static int give_way(struct collector *collector, const struct snapshot *snapshot
 			       addr_format(addr, text));
 	if (!node)
 		return 0;
-	if (!is_ours(node->key, &id) || !is_unplugged(snapshot, holder))
+	if (!endpoint_key_is_ours(node->key, &id) || !is_unplugged(snapshot, holder))
 		return err_set(err, EEXIST, "address %s is in use by endpoint %.12s of this host",
 			       addr_format(addr, text), key_last(node->key));
 	log_info("docker", "removing endpoint %.12s: it has no container, and its address %s is asked for",

@@ -23,6 +23,16 @@ const char *endpoint_key(const struct plugin *plugin, const char *id, char key[K
 	return key_endpoint(key, plugin->config->hostname, ORCHESTRATOR, WORKLOAD, id);
 }
 
+bool endpoint_key_is_ours(const char *key, const char **ret_id)
+{
+	struct key_parts parts;
+
+	key_parse(key, &parts);
+	*ret_id = key_last(key);
+	return parts.kind == KEY_IS_ENDPOINT && !strcmp(parts.orchestrator, ORCHESTRATOR) &&
+	       !strcmp(parts.workload, WORKLOAD);
+}
+
 void endpoint_unplug(struct plugin *plugin, const char *id)
 {
 	struct veth_names names;
@@ -119,14 +129,12 @@ static int remove_predecessors(struct plugin *plugin, const struct new_endpoint 
 	char directory[KEY_MAX];
 	int rc;
 
-	endpoint_key(plugin, "", directory);
-	directory[strlen(directory) - 1] = '\0';
-	rc = store_list(plugin->store, directory, &list, err);
+	rc = store_list(plugin->store, key_host_workloads(directory, plugin->config->hostname), &list, err);
 	for (size_t i = 0; !rc && i < list.count; i++) {
-		const char *id = key_last(list.nodes[i].key);
 		struct workload_endpoint *old;
+		const char *id;
 
-		if (!strcmp(id, new->id) ||
+		if (!endpoint_key_is_ours(list.nodes[i].key, &id) || !strcmp(id, new->id) ||
 		    workload_endpoint_parse(list.nodes[i].value, NULL, &old, NULL) < 0)
 			continue;
 		if (has_addr(old, new)) {

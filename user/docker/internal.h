@@ -73,6 +73,8 @@ int network_remove(struct plugin *plugin, const char *id, struct err *err);
 
 /* endpoint.c */
 const char *endpoint_key(const struct plugin *plugin, const char *id, char key[KEY_MAX]);
+/* Whether a key beneath this host's workloads is an endpoint of Docker's; its id then points into the key. */
+bool endpoint_key_is_ours(const char *key, const char **ret_id);
 /* Key, interface, policy; idempotent. The interface goes even when the datastore cannot be reached. */
 int endpoint_remove(struct plugin *plugin, const char *id, struct err *err);
 /* Only what is in the kernel. */

@@ -14,8 +14,8 @@
 #include "util/log.h"
 #include "util/task.h"
 
-#define RETRY_FIRST_S 2
-#define RETRY_LAST_S  60
+#define RETRY_FIRST_MS 500
+#define RETRY_LAST_MS  60000
 /* One entry may take as long as one request. */
 #define REDO_DEADLINE_MS 8000
 
@@ -32,7 +32,7 @@ struct journal {
 	journal_redo redo;
 	void *arg;
 	struct event *retry;
-	int retry_s;
+	int retry_ms;
 	bool running;
 	struct wait *stopped; /* journal_close() waits for the task */
 };
@@ -70,12 +70,12 @@ static bool is_readable(const json_t *entries)
 
 static void schedule(struct journal *journal)
 {
-	struct timeval delay = {journal->retry_s, 0};
+	struct timeval delay = {journal->retry_ms / 1000, (journal->retry_ms % 1000) * 1000};
 
 	if (!json_array_size(journal->entries))
 		return;
 	event_add(journal->retry, &delay);
-	journal->retry_s = journal->retry_s * 2 < RETRY_LAST_S ? journal->retry_s * 2 : RETRY_LAST_S;
+	journal->retry_ms = journal->retry_ms * 2 < RETRY_LAST_MS ? journal->retry_ms * 2 : RETRY_LAST_MS;
 }
 
 /* True: the entry is done. */
@@ -98,7 +98,6 @@ static bool redo_entry(struct journal *journal, json_t *entry)
 	return rc >= 0;
 }
 
-/* Stops at the first failure of the datastore: the next entry would meet the same. */
 static void work_off(void *arg)
 {
 	struct journal *journal = arg;
@@ -111,7 +110,7 @@ static void work_off(void *arg)
 
 		if (redo_entry(journal, entry)) {
 			json_array_remove(journal->entries, i);
-			journal->retry_s = RETRY_FIRST_S;
+			journal->retry_ms = RETRY_FIRST_MS;
 			any = true;
 		} else {
 			i++;
@@ -171,7 +170,7 @@ int journal_open(const char *state_dir, journal_redo redo, void *arg, struct jou
 	}
 	journal->redo = redo;
 	journal->arg = arg;
-	journal->retry_s = RETRY_FIRST_S;
+	journal->retry_ms = RETRY_FIRST_MS;
 	journal->retry = evtimer_new(task_base(), on_retry, journal);
 	read_file(journal);
 	if (!journal->retry || !journal->entries) {

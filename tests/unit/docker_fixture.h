@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * For the tests of the plugin's methods: a plugin without sockets and agent, on a real embedded store, and
+ * requests as the router gets them. Bodies are written with ' for ".
+ */
+#ifndef TESTS_DOCKER_FIXTURE_H
+#define TESTS_DOCKER_FIXTURE_H
+
+#include "ipam_fixture.h"
+
+#include "docker/router.h"
+#include "util/log.h"
+
+#define NETWORK	 "56a2000000000000000000000000000000000000000000000000000000000001"
+#define ENDPOINT "11fec70523900000000000000000000000000000000000000000000000000002"
+
+static char answer_text[4096]; /* of the last call: the answer, or the error's text */
+
+static inline int setup_plugin(void **state)
+{
+	static struct plugin plugin;
+	static struct config config;
+	struct fixture *fixture;
+	struct err err;
+
+	setup_sqlite(state);
+	fixture = *state;
+	config = (struct config){
+		.hostname = "host-a",
+		.scope = SCOPE_GLOBAL,
+		.create_profiles = true,
+		.interface_prefix = "cali",
+		.run_dir = directory,
+		.state_dir = directory,
+		.docker_host = "/nonexistent/docker.sock",
+	};
+	plugin = (struct plugin){
+		.config = &config,
+		.store = fixture->store,
+		.ipam = {.store = fixture->store, .host = "host-a"},
+	};
+	assert_int_equal(netlink_open(&plugin.netlink, &err), 0);
+	assert_int_equal(engine_open(config.docker_host, &plugin.engine, &err), 0);
+	assert_int_equal(sandboxes_open(config.run_dir, &plugin.sandboxes, &err), 0);
+	fixture->plugin = &plugin;
+	return 0;
+}
+
+static inline int teardown_plugin(void **state)
+{
+	struct plugin *plugin = ((struct fixture *)*state)->plugin;
+
+	collector_stop(plugin->collector);
+	journal_close(plugin->journal);
+	sandboxes_close(plugin->sandboxes);
+	engine_close(plugin->engine);
+	netlink_close(plugin->netlink);
+	return teardown(state);
+}
+
+static inline struct plugin *plugin_of(void **state)
+{
+	return ((struct fixture *)*state)->plugin;
+}
+
+/* The HTTP status; answer_text has the rest, with ' for ". */
+static inline int call_method(struct plugin *plugin, const char *method, const char *body)
+{
+	char path[128], text[4096];
+	struct server_request request = {.path = path, .body = text};
+	json_t *answer = NULL;
+	struct err err = {""};
+	char *dump;
+	int status;
+
+	snprintf(path, sizeof(path), "/%s", method);
+	snprintf(text, sizeof(text), "%s", body);
+	for (char *c = text; *c; c++)
+		*c = *c == '\'' ? '"' : *c;
+	request.length = strlen(text);
+	status = router_serve(plugin, &request, &answer, &err);
+	if (status == 200)
+		assert_non_null(answer);
+	else
+		assert_true(err.text[0]);
+	dump = answer ? json_dumps(answer, JSON_COMPACT) : strdup(err.text);
+	snprintf(answer_text, sizeof(answer_text), "%s", dump);
+	for (char *c = answer_text; *c; c++)
+		*c = *c == '"' ? '\'' : *c;
+	free(dump);
+	json_decref(answer);
+	return status;
+}
+
+static inline void assert_answer(struct plugin *plugin, const char *method, const char *body,
+				 const char *answer)
+{
+	int status = call_method(plugin, method, body);
+
+	if (status != 200)
+		fail_msg("%s %s: %d %s", method, body, status, answer_text);
+	assert_string_equal(answer_text, answer);
+}
+
+static inline void assert_refused(struct plugin *plugin, const char *method, const char *body, int expected,
+				  const char *part)
+{
+	int status = call_method(plugin, method, body);
+
+	if (status != expected || !strstr(answer_text, part))
+		fail_msg("%s %s: %d %s", method, body, status, answer_text);
+}
+
+/* Value of a key, until the next call; NULL: absent. */
+static inline const char *value_of(struct store *store, const char *key)
+{
+	static char text[8192];
+	struct store_node node;
+	struct err err;
+
+	if (store_get(store, key, &node, &err) < 0)
+		return NULL;
+	snprintf(text, sizeof(text), "%s", node.value);
+	for (char *c = text; *c; c++)
+		*c = *c == '"' ? '\'' : *c;
+	store_node_done(&node);
+	return text;
+}
+
+#endif

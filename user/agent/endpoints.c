@@ -272,17 +272,19 @@ void endpoints_remove(struct agent *agent, const char *key)
 	free_endpoint(ep);
 }
 
-/* An interface with our prefix that no endpoint claims gets programs too: they drop what comes from it. */
+/*
+ * An interface with our prefix that no endpoint claims gets programs too: they drop what comes from it. Notifications
+ * trail behind the kernel, so it may be gone already.
+ */
 static void guard_interface(struct agent *agent, int ifindex, const char *name)
 {
 	struct err err;
+	int r;
 
 	if (dataplane_is_attached(agent->dataplane, ifindex, name))
 		return;
-	if (dataplane_attach(agent->dataplane, ifindex, name, &err) < 0)
-		problem_set(&agent->problems, name, err.text);
-	else
-		problem_set(&agent->problems, name, NULL);
+	r = dataplane_attach(agent->dataplane, ifindex, name, &err);
+	problem_set(&agent->problems, name, r < 0 && r != -ENODEV ? err.text : NULL);
 }
 
 static bool has_prefix(const struct agent *agent, const char *name)

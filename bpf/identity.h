@@ -5,37 +5,52 @@
 
 #include "context.h"
 
-static __always_inline const struct address *address4_find(__be32 address)
+/* Keys are copied to the stack: 6.1's verifier takes them from there but not from a function's argument. */
+static __always_inline const struct address *address4_find(const __be32 *address)
 {
-	struct address4_key exact = {.address = address};
-	struct prefix4_key prefix = {.prefix_length = 32, .address = address};
-	const struct address *found = bpf_map_lookup_elem(&address4, &exact);
+	struct address4_key key = {.address = address[0]};
 
-	return found ? found : bpf_map_lookup_elem(&prefix4, &prefix);
+	return bpf_map_lookup_elem(&address4, &key);
 }
 
 static __always_inline const struct address *address6_find(const __be32 *address)
 {
-	struct prefix6_key prefix = {.prefix_length = 128};
-	const struct address *found;
+	struct address6_key key;
 
-	__builtin_memcpy(prefix.address, address, sizeof(prefix.address));
-	/* The exact key is the prefix key's tail. */
-	found = bpf_map_lookup_elem(&address6, prefix.address);
-	return found ? found : bpf_map_lookup_elem(&prefix6, &prefix);
+	__builtin_memcpy(key.address, address, sizeof(key.address));
+	return bpf_map_lookup_elem(&address6, &key);
+}
+
+static __always_inline const struct address *prefix4_find(const __be32 *address)
+{
+	struct prefix4_key key = {.prefix_length = 32, .address = address[0]};
+
+	return bpf_map_lookup_elem(&prefix4, &key);
+}
+
+static __always_inline const struct address *prefix6_find(const __be32 *address)
+{
+	struct prefix6_key key = {.prefix_length = 128};
+
+	__builtin_memcpy(key.address, address, sizeof(key.address));
+	return bpf_map_lookup_elem(&prefix6, &key);
 }
 
 /* Fills *ret; an address that nothing is known about is in no set. */
 static __noinline void identity_find(__u8 family, const __be32 *address, struct address *ret)
 {
-	const struct address *found = family == 4 ? address4_find(address[0]) : address6_find(address);
+	const struct address *found = family == 4 ? address4_find(address) : address6_find(address);
 	const __u8 *bytes = (const __u8 *)address;
 	struct address none = {};
 
+	if (found) {
+		*ret = *found;
+		return;
+	}
+	found = family == 4 ? prefix4_find(address) : prefix6_find(address);
 	*ret = found ? *found : none;
 	/* Prefixes have no generation of their own: see GENERATION_UNKNOWN. */
-	if (!(ret->flags & (ADDRESS_LOCAL | ADDRESS_HOST | ADDRESS_REMOTE)))
-		ret->generation_slot = family == 4 ? bytes[3] : bytes[15];
+	ret->generation_slot = family == 4 ? bytes[3] : bytes[15];
 }
 
 static __always_inline __u32 generation_read(__u32 slot)

@@ -61,13 +61,18 @@ static __always_inline int judge_inbound(struct packet *p)
 {
 	__u32 slot = p->destination.endpoint;
 	const struct endpoint *receiver = bpf_map_lookup_elem(&endpoint, &slot);
+	__u32 blame = p->blame;
+	int r;
 
 	if (!receiver)
 		return -DROP_REASON_INTERNAL;
 	p->blame = receiver->ifindex;
 	if (receiver->state != ENDPOINT_ACTIVE)
 		return -DROP_REASON_ENDPOINT_INACTIVE;
-	return policy_evaluate(p, slot, true);
+	r = policy_evaluate(p, slot, true);
+	if (!r)
+		p->blame = blame;
+	return r;
 }
 
 static __always_inline int judge_destination(struct packet *p)

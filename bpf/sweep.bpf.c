@@ -84,7 +84,8 @@ int purge_flows(struct sweep *sweep)
 	sweep->deleted = 0;
 	if (sweep->family == 4) {
 		bpf_for_each_map_elem(&flow4, flow4_purge, &sweep, 0);
-		/* Kernel 6.1 refuses one call instruction for two maps, which the compiler would make of this. */
+		/* Kernel 6.1 refuses one call instruction for two maps, which the compiler would make of
+		 * this. */
 		asm volatile("" ::: "memory");
 	} else {
 		bpf_for_each_map_elem(&flow6, flow6_purge, &sweep, 0);

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <sys/resource.h>
 
 #define NAME  "cali0001"
 #define OTHER "cali0002"
@@ -224,6 +225,27 @@ static void test_settings_reach_the_programs(void **state)
 	dataplane_close(dp);
 }
 
+/* Room for the descriptors before the maps, but not for all of those. */
+static void test_failure_to_load_says_what_and_why(void **state)
+{
+	struct dataplane_config config = env_config(ATTACH_AUTO);
+	struct rlimit limit, low;
+	struct dataplane *dp;
+	struct err err = {""};
+	int rc;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = 24;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	rc = dataplane_open(&config, &dp, &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(rc, -EMFILE);
+	assert_non_null(strstr(err.text, "does not load the program from_endpoint: "));
+	assert_non_null(strstr(err.text, "Too many open files"));
+	assert_null(strchr(err.text, '\n'));
+}
+
 static void test_teardown_removes_everything_but_what_others_made(void **state)
 {
 	for (size_t i = 0; i < mode_count(); i++) {
@@ -264,6 +286,7 @@ int main(void)
 		TEST(test_pin_of_another_kind_of_map_is_not_taken_over),
 		TEST(test_generations_differ_in_their_base),
 		TEST(test_settings_reach_the_programs),
+		TEST(test_failure_to_load_says_what_and_why),
 		TEST(test_teardown_removes_everything_but_what_others_made),
 	};
 

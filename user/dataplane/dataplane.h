@@ -6,7 +6,8 @@
  * run keep working with their own maps until dataplane_activate() switches every interface over, each
  * atomically. Flow tables and counters are taken over from the pins when their layout is equal.
  *
- * Pins beneath `bpffs`: the maps by name, links/<interface>_in and _out, VERSION in the directory "v1".
+ * Pins beneath `bpffs`, all in the directory "v" ABI_VERSION: the maps by name, links/<interface>_in and _out
+ * (dots of the name replaced by ':'), programs/<name>.
  */
 #ifndef DATAPLANE_DATAPLANE_H
 #define DATAPLANE_DATAPLANE_H
@@ -24,7 +25,11 @@ enum attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
 struct dataplane_config {
 	const char *bpffs;	      /* mounted if it is not */
 	const char *interface_prefix; /* "cali" */
-	struct settings settings;     /* generation_base, hz and marks are filled in by open */
+	/*
+	 * open fills in generation_base, hz, host_mac, the gateways, half_open_limit if it is 0, and the
+	 * marks: the two lowest bits of mark_mask, if it has so many.
+	 */
+	struct settings settings;
 	enum attach_mode attach;
 	__u32 flow_capacity; /* 0: default */
 	__u32 endpoint_capacity;
@@ -43,7 +48,10 @@ int dataplane_set_endpoint(struct dataplane *dp, __u32 slot, const struct endpoi
 			   struct err *err);
 __u32 dataplane_endpoint_capacity(const struct dataplane *dp);
 
-/* Puts both programs on an interface (before it is up), verified by reading back; idempotent. */
+/*
+ * Puts both programs on an interface (before it is up), verified by reading back; idempotent. -EBUSY: it
+ * carries those of an earlier generation, and this one is not active yet.
+ */
 int dataplane_attach(struct dataplane *dp, int ifindex, const char *name, struct err *err);
 /* Removes ours from it and its pins; the interface may be gone already. */
 int dataplane_detach(struct dataplane *dp, int ifindex, const char *name, struct err *err);
@@ -71,7 +79,8 @@ int dataplane_drops(struct dataplane *dp, struct drop_count **ret, size_t *ret_c
 
 /*
  * Host side netfilter: masquerade of packets marked for it (own table), and acceptance of what our programs
- * already judged, ahead of Docker's FORWARD policy. Watched; repaired when somebody removes it.
+ * already judged, ahead of Docker's FORWARD policy. From the first call on watched on the event loop of
+ * util/task.h, and repaired when somebody removes it.
  */
 int netfilter_apply(struct dataplane *dp, bool masquerade, struct err *err);
 

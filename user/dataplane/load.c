@@ -62,11 +62,12 @@ static int load_failed(const char *object, int rc, struct err *err)
 	struct utsname kernel = {0};
 
 	uname(&kernel);
-	return err_set(err, -rc, "kernel %s does not load the program %s (%s): %s", kernel.release, object,
-		       strerror(-rc), complaint[0] ? complaint : "no reason given");
+	return err_set(err, -rc, "kernel %s does not load the program %s: %s", kernel.release, object,
+		       complaint[0] ? complaint : strerror(-rc));
 }
 
-static int load_object(struct bpf_object_skeleton *skeleton, struct programs *programs, struct err *err)
+static int load_object(struct programs *programs, const char *name, struct bpf_object_skeleton *skeleton,
+		       struct err *err)
 {
 	struct bpf_object *object = *skeleton->obj;
 	int rc = 0;
@@ -77,7 +78,7 @@ static int load_object(struct bpf_object_skeleton *skeleton, struct programs *pr
 	if (!rc)
 		rc = bpf_object__load_skeleton(skeleton);
 	if (rc)
-		return load_failed(skeleton->name, rc, err);
+		return load_failed(name, rc, err);
 	if (!programs->maps)
 		programs->maps = object;
 	return 0;
@@ -110,11 +111,11 @@ int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLAN
 		err_set(err, -rc, "cannot configure the BPF maps: %s", strerror(-rc));
 		goto fail;
 	}
-	rc = load_object(programs->from->skeleton, programs, err);
+	rc = load_object(programs, "from_endpoint", programs->from->skeleton, err);
 	if (!rc)
-		rc = load_object(programs->to->skeleton, programs, err);
+		rc = load_object(programs, "to_endpoint", programs->to->skeleton, err);
 	if (!rc)
-		rc = load_object(programs->sweep->skeleton, programs, err);
+		rc = load_object(programs, "sweep", programs->sweep->skeleton, err);
 	if (rc)
 		goto fail;
 	programs->hook[HOOK_INGRESS] = bpf_program__fd(programs->from->progs.from_endpoint);

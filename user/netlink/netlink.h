@@ -58,6 +58,7 @@ struct host_route {
 	int ifindex;
 	struct addr addr;
 };
+/* All host routes through an interface, whoever made them but the kernel; 0: any interface. free() */
 int route_list_hosts(struct netlink *nl, int ifindex, struct host_route **ret, size_t *ret_count,
 		     struct err *err);
 /* Interface of the default route of the family and its MTU; -ENOENT. */
@@ -71,7 +72,10 @@ int neighbour_delete(struct netlink *nl, int ifindex, const struct addr *addr, s
 int sysctl_write(const char *path, const char *value, struct err *err);
 int sysctl_read(const char *path, char *value, size_t size);
 
-/* Notifications, from the event loop (util/task.h's base). */
+/*
+ * Notifications of changes after the start, from the event loop (util/task.h's base). None is lost for good:
+ * when the kernel had to drop some, the differences follow. The callbacks must not stop the watch.
+ */
 struct netlink_watch_ops {
 	void (*link)(void *arg, const struct link_info *link, bool gone);
 	void (*address)(void *arg, const struct interface_address *address, bool gone);

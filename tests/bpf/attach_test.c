@@ -108,7 +108,7 @@ static void test_attach_to_missing_interface_fails(void **state)
 		struct dataplane *dp = open_active(both[i]);
 		struct err err = {""};
 
-		assert_true(dataplane_attach(dp, 4711, NAME, &err) < 0);
+		assert_int_equal(dataplane_attach(dp, 4711, NAME, &err), -ENODEV);
 		assert_non_null(strstr(err.text, NAME));
 		assert_false(dataplane_is_attached(dp, 4711, NAME));
 		env_ok(dataplane_detach(dp, 4711, NAME, &err), &err);

@@ -25,6 +25,7 @@ struct server {
 	char lines[256][256];	    /* request lines */
 	size_t count;
 	size_t plain_count;
+	int connections;
 };
 
 static struct event_base *base;
@@ -41,9 +42,20 @@ static const char *next_answer(struct script *script)
 	return answer ? answer : "hang";
 }
 
-static void on_sent(struct bufferevent *connection, void *arg)
+static void end_connection(struct bufferevent *connection)
 {
 	bufferevent_free(connection);
+	server.connections--;
+}
+
+static void on_sent(struct bufferevent *connection, void *arg)
+{
+	end_connection(connection);
+}
+
+static void on_end(struct bufferevent *connection, short what, void *arg)
+{
+	end_connection(connection);
 }
 
 static void on_request(struct bufferevent *connection, void *arg)
@@ -64,17 +76,12 @@ static void on_request(struct bufferevent *connection, void *arg)
 	free(line);
 	answer = next_answer(poll ? &server.polls : &server.plain);
 	if (strcmp(answer, "<") == 0)
-		bufferevent_free(connection);
+		end_connection(connection);
 	if (strcmp(answer, "<") == 0 || strcmp(answer, "hang") == 0)
 		return;
 	if (*answer == '<')
-		bufferevent_setcb(connection, NULL, on_sent, NULL, NULL);
+		bufferevent_setcb(connection, NULL, on_sent, on_end, NULL);
 	bufferevent_write(connection, answer + (*answer == '<'), strlen(answer) - (*answer == '<'));
-}
-
-static void on_end(struct bufferevent *connection, short what, void *arg)
-{
-	bufferevent_free(connection);
 }
 
 static void on_connection(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
@@ -84,6 +91,7 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd, s
 
 	bufferevent_setcb(connection, on_request, NULL, on_end, NULL);
 	bufferevent_enable(connection, EV_READ | EV_WRITE);
+	server.connections++;
 }
 
 static int setup(void **state)
@@ -108,8 +116,9 @@ static int teardown(void **state)
 	store_close(store);
 	recorder_free(recorder);
 	recorder = NULL;
+	while (server.connections > 0)
+		event_base_loop(base, EVLOOP_ONCE);
 	evconnlistener_free(server.listener);
-	event_base_loop(base, EVLOOP_NONBLOCK); /* ends of connections */
 	event_base_free(base);
 	return 0;
 }
@@ -376,6 +385,18 @@ static void test_restarts_are_not_a_storm(void **state)
 	assert_in_range(server.plain_count - before, 2, 4);
 }
 
+static void test_snapshot_that_stands_still_is_given_up(void **state)
+{
+	int64_t start = task_clock_ms();
+
+	server.plain = (struct script){.answers = {"hang", FIRST}};
+	recorder = watch(store, BASE);
+	assert_next_starts(recorder, "lost: watch " BASE ": Error accessing etcd");
+	assert_in_range(task_clock_ms() - start, 8000, 15000);
+	assert_next(recorder, "found");
+	assert_next(recorder, BASE "/a=1");
+}
+
 static void test_stop_does_not_wait_for_a_server(void **state)
 {
 	int64_t start;
@@ -404,8 +425,10 @@ int main(void)
 		TEST(test_poll_that_is_cut_off_is_repeated),
 		TEST(test_events_follow_each_other),
 		TEST(test_restarts_are_not_a_storm),
+		TEST(test_snapshot_that_stands_still_is_given_up),
 		TEST(test_stop_does_not_wait_for_a_server),
 	};
 
+	signal(SIGPIPE, SIG_IGN); /* the scripted server writes to clients that have gone */
 	return cmocka_run_group_tests_name("answers of etcd", tests, NULL, NULL);
 }

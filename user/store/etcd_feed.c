@@ -13,6 +13,7 @@
 #define CONNECT_MS  2000
 #define HEAD_MS	    4000 /* etcd sends the head of a poll's answer at once */
 #define SNAPSHOT_MS 120000
+#define STALLED_S   10 /* more than a cluster without a majority takes to say so */
 
 /* Waits until the request is finished or, if only_head, answered. */
 static int await(struct store_feed *feed, struct etcd_request *request, bool only_head, int timeout_ms)
@@ -84,6 +85,7 @@ int etcd_snapshot(struct store *base, struct store_feed *feed, struct store_list
 		.url = url,
 		.connect_ms = CONNECT_MS,
 		.total_ms = SNAPSHOT_MS,
+		.stalled_s = STALLED_S,
 		.wake = &feed->wake,
 	};
 	int r = url ? etcd_http_start(store->http, &request) : -ENOMEM;

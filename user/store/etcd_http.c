@@ -8,8 +8,6 @@
 
 /* An answer above this is not from a datastore of ours. */
 #define MAX_ANSWER (64 * 1024 * 1024)
-/* An answer that stands still this long is broken off. */
-#define STALLED_S 10
 
 struct etcd_http {
 	CURLM *multi;
@@ -140,21 +138,35 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
+/* Room for `more` bytes and a final NUL. */
+static bool make_room(struct etcd_request *request, size_t more)
+{
+	size_t needed = request->size + more + 1;
+	size_t capacity = request->capacity * 2 > needed ? request->capacity * 2 : needed;
+	char *body;
+
+	if (more > MAX_ANSWER - request->size)
+		return false;
+	if (needed <= request->capacity)
+		return true;
+	body = realloc(request->body, capacity);
+	if (!body)
+		return false;
+	request->body = body;
+	request->capacity = capacity;
+	return true;
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
 	struct etcd_request *request = arg;
 	size_t length = size * count;
-	char *body;
 
-	if (length > MAX_ANSWER - request->size)
+	if (!make_room(request, length))
 		return CURL_WRITEFUNC_ERROR;
-	body = realloc(request->body, request->size + length + 1);
-	if (!body)
-		return CURL_WRITEFUNC_ERROR;
-	memcpy(body + request->size, data, length);
-	request->body = body;
+	memcpy(request->body + request->size, data, length);
 	request->size += length;
-	body[request->size] = '\0';
+	request->body[request->size] = '\0';
 	return length;
 }
 
@@ -172,11 +184,16 @@ static void set_options(struct etcd_http *http, struct etcd_request *request)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	/* Root's shell may name a proxy for the Internet; the datastore is not reached through it. */
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	/* Without it the end of a request waits, blocking everything, for a name server that is down. */
+	/*
+	 * CURLOPT_NOSIGNAL stays off: libcurl then keeps the SIGPIPE of TLS writes from us. It uses no other
+	 * signal with its threaded resolver, whose end must not be waited for: that would block everything
+	 * while a name server is down.
+	 */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_ms);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->total_ms);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, request->stalled_s ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)request->stalled_s);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 15L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);

@@ -21,6 +21,7 @@ struct etcd_request {
 	const char *url;
 	const char *form; /* body, or NULL */
 	int connect_ms, total_ms;
+	int stalled_s;	   /* an answer that stands still so long has failed; 0: it may */
 	struct wait *wake; /* woken when the head of the answer is there, and at the end */
 
 	bool answered; /* the head is there: status, index, cluster */
@@ -32,7 +33,7 @@ struct etcd_request {
 	uint64_t index;	  /* X-Etcd-Index */
 	char cluster[64]; /* X-Etcd-Cluster-Id; empty: none */
 	char *body;
-	size_t size;
+	size_t size, capacity;
 	CURL *easy;
 };
 

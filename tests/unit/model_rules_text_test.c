@@ -89,6 +89,8 @@ static void equal_rules(void **state)
 		{"{'src_selector': 'a == \\\"x\\\"'}", "{'src_selector': ' a==\\\"x\\\"'}", true},
 		{"{'src_selector': 'has(a)'}", "{'src_selector': 'has(b)'}", false},
 		{"{'src_selector': 'has(a)'}", "{}", false},
+		{"{'!src_tag': 'a'}", "{}", false},
+		{"{'!src_tag': 'a'}", "{'!src_tag': 'a'}", true},
 		{"{'icmp_type': 0}", "{}", false},
 		{"{'icmp_type': 8, 'icmp_code': 0}", "{'icmp_type': 8}", false},
 		{"{'ip_version': 4}", "{}", false},

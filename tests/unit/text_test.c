@@ -74,9 +74,7 @@ static void check_log(enum log_level threshold, enum log_level level, const char
 	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
 	dup2(ends[1], STDERR_FILENO);
 	log_set_level(threshold);
-	errno = 77;
 	log_write(level, "module", "%s %d", "a\nb", 5);
-	assert_int_equal(errno, 77);
 	dup2(saved, STDERR_FILENO);
 	if (read(ends[0], line, sizeof(line) - 1) < 0)
 		assert_int_equal(errno, EAGAIN);
@@ -96,6 +94,21 @@ static void log_lines(void **state)
 	check_log(LOG_LEVEL_DEBUG, LOG_LEVEL_DEBUG, "DEBUG module: a?b 5\n");
 	check_log(LOG_LEVEL_NONE, LOG_LEVEL_ERR, "");
 	check_log(LOG_LEVEL_DEBUG, LOG_LEVEL_NONE, "");
+}
+
+/* Who logs a failure may go on to use its errno. */
+static void errno_survives_a_closed_log(void **state)
+{
+	int read_only = open("/dev/null", O_RDONLY), saved = dup(STDERR_FILENO), after;
+
+	dup2(read_only, STDERR_FILENO);
+	errno = 77;
+	log_err("module", "lost");
+	after = errno;
+	dup2(saved, STDERR_FILENO);
+	assert_int_equal(after, 77);
+	close(read_only);
+	close(saved);
 }
 
 static void numbers(void **state)
@@ -131,8 +144,12 @@ static void numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(errors),    cmocka_unit_test(clean_lines), cmocka_unit_test(cut_characters),
-		cmocka_unit_test(log_lines), cmocka_unit_test(numbers),
+		cmocka_unit_test(errors),
+		cmocka_unit_test(clean_lines),
+		cmocka_unit_test(cut_characters),
+		cmocka_unit_test(log_lines),
+		cmocka_unit_test(errno_survives_a_closed_log),
+		cmocka_unit_test(numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

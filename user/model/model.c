@@ -175,7 +175,8 @@ int model_json_parse(const char *text, json_t **ret, struct err *err)
 	if (json_depth(text) > MODEL_MAX_DEPTH)
 		return err_set(err, EBADMSG, "nested deeper than %d levels", MODEL_MAX_DEPTH);
 	json = json_loadb(text, length, JSON_DECODE_ANY, &error);
-	if (!json && json_error_code(&error) == json_error_out_of_memory)
+	/* jansson has no text for most of the places where memory runs out. */
+	if (!json && !error.text[0])
 		return err_set(err, ENOMEM, "memory is exhausted");
 	if (!json)
 		return err_set(err, EBADMSG, "not valid JSON (line %d, column %d: %s)", error.line,

@@ -281,7 +281,8 @@ def test_update_refuses_bad_rules(profile, changes):
     assert rules(profile) == before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\0", '{"id": "A"', "x" * 100000, "[" * 100000])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\0", '{"id": "A"', "x" * 100000, "[" * 100000],
+                         ids=["empty", "open", "list", "null", "zero", "unfinished", "long", "deep"])
 def test_update_refuses_what_is_no_document(profile, text):
     before = rules(profile)
     done = profile.run("profile", "A", "rule", "update", input=text)

@@ -166,6 +166,7 @@ static char *program_on(const char *places)
 
 char *daemon_program(void)
 {
+	const char *places = getenv("PATH");
 	char self[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *found = NULL;
@@ -174,7 +175,7 @@ char *daemon_program(void)
 		self[length] = '\0';
 		found = program_in(self, (size_t)(strrchr(self, '/') - self));
 	}
-	if (!found && getenv("PATH"))
-		found = program_on(getenv("PATH"));
+	if (!found && places)
+		found = program_on(places);
 	return found ? found : program_on(MORE_PLACES);
 }

@@ -15,7 +15,7 @@ bool pool_list_load(struct ctl *ctl, uint8_t family, struct pool_list *ret)
 	*ret = (struct pool_list){0};
 	if (!ctl_list(ctl, key_pools(family), &list))
 		return false;
-	ret->items = arena_check(calloc(list.count + 1, sizeof(*ret->items)));
+	ret->items = arena_check(calloc(list.count + 1, sizeof(struct pool *)));
 	for (size_t i = 0; i < list.count; i++) {
 		const struct store_node *node = &list.nodes[i];
 

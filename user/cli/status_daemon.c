@@ -50,8 +50,9 @@ static void show_enforcement(struct ctl *ctl, const json_t *daemon)
 	const json_t *endpoints = json_object_get(daemon, "endpoints"), *endpoint;
 	size_t i, up = 0;
 
-	json_array_foreach (endpoints, i, endpoint)
+	json_array_foreach (endpoints, i, endpoint) {
 		up += !strcmp(text_of(endpoint, "state"), "up");
+	}
 	out_prose(&ctl->out, "Enforced with: %s    Endpoints: %zu of %zu up    Flows: %s\n",
 		  text_of(daemon, "attach"), up, json_array_size(endpoints), number_of(ctl, daemon, "flows"));
 }
@@ -74,8 +75,9 @@ static void show_problems(struct ctl *ctl, const json_t *daemon)
 
 	table_init(&table, problem_columns, 2);
 	table.left = true;
-	json_array_foreach (problems, i, problem)
+	json_array_foreach (problems, i, problem) {
 		table_add(&table, text_of(problem, "object"), text_of(problem, "text"));
+	}
 	show_rows(ctl, &table, "Problems");
 	table_done(&table);
 }
@@ -88,9 +90,10 @@ static void show_drops(struct ctl *ctl, const json_t *daemon)
 
 	table_init(&table, drop_columns, 3);
 	table.left = true;
-	json_array_foreach (drops, i, drop)
+	json_array_foreach (drops, i, drop) {
 		table_add(&table, text_of(drop, "interface"), text_of(drop, "reason"),
 			  number_of(ctl, drop, "packets"));
+	}
 	show_rows(ctl, &table, "Dropped packets");
 	table_done(&table);
 }

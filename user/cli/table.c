@@ -2,7 +2,7 @@
 /* Tables: layout of the command line specification, section 2.3, and their JSON form. */
 #include "cli/table.h"
 
-#include <stdarg.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,22 +24,15 @@ static const char **table_row(const struct table *table, size_t row)
 	return table->cells + row * table->column_count;
 }
 
-void table_add(struct table *table, ...)
+void table_add_row(struct table *table, const char *const *cells, size_t count)
 {
-	va_list cells;
-
+	assert(count == table->column_count);
 	if (table->row_count == table->row_capacity) {
 		table->row_capacity = table->row_capacity ? 2 * table->row_capacity : 16;
 		table->cells = arena_check(reallocarray(table->cells, table->row_capacity,
 							table->column_count * sizeof(*table->cells)));
 	}
-
-	const char **row = table_row(table, table->row_count++);
-
-	va_start(cells, table);
-	for (size_t i = 0; i < table->column_count; i++)
-		row[i] = va_arg(cells, const char *);
-	va_end(cells);
+	memcpy(table_row(table, table->row_count++), cells, count * sizeof(*cells));
 }
 
 static const char *cell_text(const char *cell)

@@ -33,8 +33,11 @@ struct table {
 
 void table_init(struct table *table, const struct column *columns, size_t column_count);
 void table_done(struct table *table);
-/* As many `const char *` as there are columns, which must outlive the table. */
-void table_add(struct table *table, ...);
+/* One cell for each column; the texts must outlive the table. */
+void table_add_row(struct table *table, const char *const *cells, size_t count);
+#define table_add(table, ...)                                                                                \
+	table_add_row(table, (const char *const[]){__VA_ARGS__},                                             \
+		      sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 /* By the first column, ties by the following ones. */
 void table_sort(struct table *table);
 void table_print(const struct table *table, FILE *file);

@@ -26,14 +26,21 @@ static __always_inline bool is_udp(const struct packet *p, __u16 sport, __u16 dp
 	return p->class == CLASS_UDP && p->source_port == sport && p->destination_port == dport;
 }
 
+/* MLD and neighbour discovery; version 2 of MLD came after the list in the specification. */
+static __always_inline bool is_discovery(__u8 icmp_type)
+{
+	return (icmp_type >= ICMPV6_MLD_QUERY && icmp_type <= ICMPV6_NEIGHBOUR_ADVERTISEMENT &&
+		icmp_type != ICMPV6_ROUTER_ADVERTISEMENT) ||
+	       icmp_type == ICMPV6_MLD2_REPORT;
+}
+
 /* Traffic that makes an address work at all; allowed before any policy, and for unknown endpoints too. */
 static __always_inline bool is_bootstrap(const struct packet *p)
 {
 	if (p->tuple.family == 4)
 		return is_udp(p, PORT_DHCP_CLIENT, PORT_DHCP_SERVER);
 	if (p->class == CLASS_ICMP)
-		return p->icmp_type >= ICMPV6_MLD_QUERY && p->icmp_type <= ICMPV6_NEIGHBOUR_ADVERTISEMENT &&
-		       p->icmp_type != ICMPV6_ROUTER_ADVERTISEMENT;
+		return is_discovery(p->icmp_type);
 	return is_udp(p, PORT_DHCPV6_CLIENT, PORT_DHCPV6_SERVER);
 }
 

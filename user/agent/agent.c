@@ -24,15 +24,21 @@ static const struct netlink_watch_ops netlink_ops = {
 	.address = on_address,
 };
 
-static void expire(evutil_socket_t fd, short events, void *arg)
+/*
+ * Flows time out in the kernel, but somebody has to look; and other software may have taken programs off our
+ * interfaces, which nothing notifies us of (a deleted clsact qdisc, a detached link).
+ */
+static void refresh(evutil_socket_t fd, short events, void *arg)
 {
 	struct agent *agent = arg;
-	unsigned int interval = agent->felix.expiry_interval_s;
+	unsigned int interval = agent->felix.refresh_interval_s;
 	struct timeval next = {interval ? interval : 5, 0};
 
-	if (agent->phase == PHASE_ACTIVE)
+	if (agent->phase == PHASE_ACTIVE) {
 		agent->flows = dataplane_expire_flows(agent->dataplane);
-	event_add(agent->expiry_event, &next);
+		endpoints_refresh(agent);
+	}
+	event_add(agent->refresh_event, &next);
 }
 
 int agent_start(const struct config *config, const struct agent_options *options, struct store *store,
@@ -56,12 +62,12 @@ int agent_start(const struct config *config, const struct agent_options *options
 	if (r < 0)
 		goto fail;
 	startup_sysctls(agent);
-	agent->expiry_event = evtimer_new(task_base(), expire, agent);
-	if (!agent->expiry_event) {
+	agent->refresh_event = evtimer_new(task_base(), refresh, agent);
+	if (!agent->refresh_event) {
 		r = err_set(err, ENOMEM, "cannot start the agent: out of memory");
 		goto fail;
 	}
-	expire(-1, 0, agent);
+	refresh(-1, 0, agent);
 	r = sync_start(agent, err);
 	if (r < 0)
 		goto fail;
@@ -80,8 +86,8 @@ void agent_stop(struct agent *agent)
 	netlink_watch_stop(agent->netlink_watch);
 	netlink_close(agent->netlink);
 	addresses_free(agent);
-	if (agent->expiry_event)
-		event_free(agent->expiry_event);
+	if (agent->refresh_event)
+		event_free(agent->refresh_event);
 	problems_free(&agent->problems);
 	free(agent);
 }

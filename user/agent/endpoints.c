@@ -317,6 +317,16 @@ void endpoints_activate(struct agent *agent)
 	free(links);
 }
 
+void endpoints_refresh(struct agent *agent)
+{
+	struct local_endpoint *ep, *next;
+
+	HASH_ITER(hh, agent->endpoints, ep, next) {
+		if (ep->slot)
+			guard_interface(agent, ep->ifindex, ep->model->name);
+	}
+}
+
 void endpoints_link_changed(struct agent *agent, const struct link_info *link, bool gone)
 {
 	struct local_endpoint *ep, *next;

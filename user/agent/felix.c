@@ -162,7 +162,7 @@ void felix_resolve(const struct felix_value *values, struct felix *ret,
 	ret->drop_action = (enum drop_action)choose(&r, "DropActionOverride", drop_actions, DROP_DROP);
 	ret->keep_established = choose(&r, "EstablishedFlows", established, 0);
 	ret->log_severity = choose(&r, "LogSeverityScreen", severities, LOG_LEVEL_INFO);
-	ret->expiry_interval_s = number(&r, "FlowExpirySecs", 5, 3600);
+	ret->refresh_interval_s = number(&r, "DataplaneRefreshSecs", 5, 3600);
 }
 
 bool felix_needs_reload(const struct felix *a, const struct felix *b)

@@ -18,7 +18,7 @@ struct felix {
 	enum drop_action drop_action;	/* DropActionOverride */
 	bool keep_established;		/* EstablishedFlows: "keep" or "revalidate" */
 	int log_severity;		/* LogSeverityScreen as enum log_level */
-	unsigned int expiry_interval_s; /* FlowExpirySecs */
+	unsigned int refresh_interval_s; /* DataplaneRefreshSecs */
 };
 
 /* Values seen in the datastore; a list because there are few. */

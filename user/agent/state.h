@@ -76,7 +76,7 @@ struct agent {
 	struct masquerade_pool *masquerade_pools;
 	bool netfilter_dirty;
 	struct event *commit_event; /* one for all changes of one turn of the event loop */
-	struct event *expiry_event;
+	struct event *refresh_event;
 	int flows;
 	struct problem *problems;
 	struct timespec started;
@@ -99,6 +99,8 @@ int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint
 void endpoints_remove(struct agent *agent, const char *key);
 /* After activation: everything that waited for it. */
 void endpoints_activate(struct agent *agent);
+/* Puts back programs that somebody took off an interface of ours. */
+void endpoints_refresh(struct agent *agent);
 void endpoints_link_changed(struct agent *agent, const struct link_info *link, bool gone);
 void endpoints_free(struct agent *agent);
 

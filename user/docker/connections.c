@@ -23,13 +23,14 @@ struct connection {
 	struct bufferevent *bev;
 	int64_t arriving_since; /* first byte of a request, or the connection itself; 0: none is arriving */
 	int64_t idle_since;
-	bool busy; /* its request is being served */
+	bool busy;   /* its request is being served */
+	bool ending; /* hung up: evhttp frees it soon */
 	struct connection *prev, *next;
 };
 
 struct connections {
 	struct connection *first;
-	size_t count;
+	size_t open; /* not `ending` */
 	struct evconnlistener *listeners[LISTENERS_MAX];
 	size_t listener_count;
 	struct event *sweep;
@@ -45,8 +46,12 @@ static bool is_closed(struct connection *connection)
 }
 
 /* evhttp sees the end of the stream and frees what belongs to the connection. */
-static void hang_up(struct connection *connection)
+static void hang_up(struct connections *connections, struct connection *connection)
 {
+	if (connection->ending)
+		return;
+	connection->ending = true;
+	connections->open--;
 	shutdown(bufferevent_getfd(connection->bev), SHUT_RDWR);
 }
 
@@ -63,29 +68,55 @@ static void set_listening(struct connections *connections, bool on)
 static void drop(struct connections *connections, struct connection *connection)
 {
 	DL_DELETE(connections->first, connection);
-	connections->count--;
+	connections->open -= !connection->ending;
 	bufferevent_decref(connection->bev);
 	free(connection);
+}
+
+/* The descriptor of a closed connection may be somebody else's already: such connections must go first. */
+static void drop_closed(struct connections *connections)
+{
+	struct connection *connection, *next;
+
+	DL_FOREACH_SAFE (connections->first, connection, next) {
+		if (is_closed(connection))
+			drop(connections, connection);
+	}
 }
 
 static void sweep(evutil_socket_t fd, short events, void *arg)
 {
 	struct connections *connections = arg;
-	struct connection *connection, *next, *idlest = NULL;
+	struct connection *connection;
 	int64_t now = task_clock_ms();
 
-	DL_FOREACH_SAFE (connections->first, connection, next) {
-		if (is_closed(connection))
-			drop(connections, connection);
-		else if (connection->arriving_since && now - connection->arriving_since >= REQUEST_ARRIVE_MS)
-			hang_up(connection);
-		else if (!connection->busy && !connection->arriving_since &&
-			 (!idlest || connection->idle_since < idlest->idle_since))
+	drop_closed(connections);
+	DL_FOREACH (connections->first, connection) {
+		if (connection->arriving_since && now - connection->arriving_since >= REQUEST_ARRIVE_MS)
+			hang_up(connections, connection);
+	}
+	set_listening(connections, connections->open < CONNECTIONS_MAX);
+}
+
+/* The connection that has been without a request for longest goes; if there is none, new ones have to wait.
+ */
+static void make_room(struct connections *connections)
+{
+	struct connection *connection, *idlest = NULL;
+
+	drop_closed(connections);
+	if (connections->open < CONNECTIONS_MAX)
+		return;
+	DL_FOREACH (connections->first, connection) {
+		if (connection->busy || connection->arriving_since || connection->ending)
+			continue;
+		if (!idlest || connection->idle_since < idlest->idle_since)
 			idlest = connection;
 	}
-	if (connections->count >= CONNECTIONS_MAX && idlest)
-		hang_up(idlest);
-	set_listening(connections, connections->count < CONNECTIONS_MAX);
+	if (idlest)
+		hang_up(connections, idlest);
+	else
+		set_listening(connections, false);
 }
 
 static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
@@ -100,9 +131,13 @@ static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *inf
 static struct bufferevent *on_connection(struct event_base *base, void *arg)
 {
 	struct connections *connections = arg;
-	struct connection *connection = calloc(1, sizeof(*connection));
-	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+	struct connection *connection;
+	struct bufferevent *bev;
 
+	if (connections->open >= CONNECTIONS_MAX)
+		make_room(connections);
+	connection = calloc(1, sizeof(*connection));
+	bev = bufferevent_socket_new(base, -1, 0);
 	if (!connection || !bev || !evbuffer_add_cb(bufferevent_get_input(bev), on_input, connection)) {
 		if (bev)
 			bufferevent_free(bev);
@@ -113,8 +148,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 	connection->arriving_since = task_clock_ms();
 	bufferevent_incref(bev);
 	DL_APPEND(connections->first, connection);
-	if (++connections->count >= CONNECTIONS_MAX)
-		set_listening(connections, false);
+	connections->open++;
 	return bev;
 }
 

@@ -28,19 +28,24 @@ struct port_condition {
 	__u32 number; /* of the bitmap; 0: none */
 };
 
+/* The id of the rule at a position, with a reference. */
 static int rule_id(struct compiler *compiler, size_t position, __u32 *ret)
 {
 	__u32 *id = &compiler->set->ids[compiler->direction][position];
 	struct rule_info info = {.position = (__u32)position + 1};
-	int r = 0;
 
 	if (!*id) {
+		int r;
+
 		snprintf(info.object, sizeof(info.object), "%s", compiler->set->title);
 		strcpy(info.direction, compiler->direction == INBOUND ? "inbound" : "outbound");
 		r = rule_id_get(compiler->engine, &info, id);
+		if (r < 0)
+			return r;
 	}
+	compiler->engine->rule_refs[*id]++;
 	*ret = *id;
-	return r;
+	return 0;
 }
 
 static int resolve_ports(const struct rule_side *side, const struct rule_side * not,
@@ -153,15 +158,8 @@ static int compile_rule(struct compiler *compiler, const struct rule *rule, size
 	if (r <= 0)
 		return r;
 	r = add_log(compiler->engine, rule, &outline.common);
-	if (r == 0) {
-		__u32 id;
-
-		r = rule_id(compiler, position, &id);
-		if (r == 0) {
-			outline.common.rule_id = id;
-			rule_id_ref(compiler->engine, id);
-		}
-	}
+	if (r == 0)
+		r = rule_id(compiler, position, &outline.common.rule_id);
 	if (r == 0)
 		r = outline.common.flags & MATCH_ALWAYS ? emit(compiler, &outline, &outline.common)
 							: emit_ports(compiler, rule, &outline);

@@ -50,19 +50,24 @@ static __u32 unknown_slot(const struct place *place)
 	return place->key.bytes[place->key.length / 8 - 1];
 }
 
-/* An address that finds no free generation slot shares the one of unknown addresses: re-checked too often. */
+/*
+ * Programs use the shared slot for every address without an owner. An address that finds no free slot uses it
+ * too: its flows are re-checked more often than needed.
+ */
 static int choose_generation_slot(struct policy_engine *engine, struct place *place, struct address *value)
 {
 	int r = 0;
 
 	if (value->flags & ADDRESS_LOCAL)
 		return 0;
+	value->generation_slot = unknown_slot(place);
+	if (!(value->flags & (ADDRESS_HOST | ADDRESS_REMOTE)))
+		return 0;
 	if (!place->own_slot)
 		r = space_take(&engine->generation_slots, 1, &place->own_slot);
-	if (r == -ENOMEM)
-		return r;
-	value->generation_slot = place->own_slot ? place->own_slot : unknown_slot(place);
-	return 0;
+	if (place->own_slot)
+		value->generation_slot = place->own_slot;
+	return r == -ENOMEM ? r : 0;
 }
 
 static bool place_wanted(const struct place *place)

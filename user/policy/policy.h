@@ -6,8 +6,8 @@
  *
  * Use: any number of policy_set_*() calls, then policy_commit(), which writes everything in an order that
  * never fails open: new sets into rows, rows before addresses, rules before steps before lists, then one
- * store per endpoint publishes, then a fence, then generations make established flows re-check (not earlier: a
- * packet still judged by the old policy could store the new generation), and only then are freed entries
+ * store per endpoint publishes, then a fence, then generations make established flows re-check (not earlier:
+ * a packet still judged by the old policy could store the new generation), and only then are freed entries
  * reused. Seen by one direction of one endpoint, each packet gets the old verdict or the new one or is
  * dropped. Whatever does not fit into a map, or refers to what is missing, denies the endpoints concerned and
  * is reported; it is tried again at each commit that may have made room.

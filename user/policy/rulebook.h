@@ -112,7 +112,6 @@ struct log_text {
 int ports_get(struct policy_engine *engine, const struct port_range *ranges, size_t count, __u32 *ret);
 int log_text_get(struct policy_engine *engine, const char *text, __u32 *ret);
 int rule_id_get(struct policy_engine *engine, const struct rule_info *info, __u32 *ret);
-void rule_id_ref(struct policy_engine *engine, __u32 id);
 void rule_id_unref(struct policy_engine *engine, __u32 id);
 void rule_release(struct policy_engine *engine, const struct policy_rule *rule);
 /* One more reference to everything that the rule names. */

@@ -59,6 +59,8 @@ static int slot_store(struct policy_engine *engine, struct slot *slot, struct li
 	__u32 number = slot_number(engine, slot);
 	int r = sink_write(engine, MAP_ENDPOINT_POLICY, &number, &value);
 
+	if (r == 0)
+		r = generation_bump(engine, GENERATION_FIRST + number);
 	for (int direction = 0; r == 0 && direction < 2; direction++) {
 		struct list *old = slot->lists[direction];
 
@@ -128,11 +130,8 @@ static int publish(struct policy_engine *engine, struct slot *slot)
 	int r = 0;
 
 	slot->queued = false;
-	if (differs(slot, lists)) {
-		r = generation_bump(engine, GENERATION_FIRST + slot_number(engine, slot));
-		if (r == 0)
-			r = slot_store(engine, slot, lists);
-	}
+	if (differs(slot, lists))
+		r = slot_store(engine, slot, lists);
 	if (r == -ENOSPC) {
 		problem = NOT_WRITTEN;
 		r = slot_store(engine, slot, nothing);

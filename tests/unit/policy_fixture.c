@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Engine, maps and reference side by side. */
+#include "unit/policy_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void note_problem(void *arg, const char *object, const char *text)
+{
+	struct fixture *fixture = arg;
+	size_t i = 0;
+
+	while (i < fixture->problem_count && strcmp(fixture->problems[i].object, object) != 0)
+		i++;
+	if (!text) {
+		/* Only what was reported can be solved. */
+		assert_true(i < fixture->problem_count);
+		fixture->problems[i] = fixture->problems[--fixture->problem_count];
+		return;
+	}
+	assert_true(i < sizeof(fixture->problems) / sizeof(fixture->problems[0]));
+	snprintf(fixture->problems[i].object, sizeof(fixture->problems[i].object), "%s", object);
+	snprintf(fixture->problems[i].text, sizeof(fixture->problems[i].text), "%s", text);
+	fixture->problem_count += i == fixture->problem_count;
+}
+
+const char *fixture_problem(const struct fixture *fixture, const char *object)
+{
+	for (size_t i = 0; i < fixture->problem_count; i++) {
+		if (strcmp(fixture->problems[i].object, object) == 0)
+			return fixture->problems[i].text;
+	}
+	return NULL;
+}
+
+void fixture_init(struct fixture *fixture, const __u32 capacity[POLICY_MAP_COUNT])
+{
+	memset(fixture, 0, sizeof(*fixture));
+	maps_init_sizes(&fixture->maps, capacity);
+	assert_int_equal(policy_engine_new(&fixture->maps.sink, note_problem, fixture, &fixture->engine), 0);
+}
+
+void fixture_done(struct fixture *fixture)
+{
+	policy_engine_free(fixture->engine);
+	maps_done(&fixture->maps);
+	world_done(&fixture->world);
+}
+
+static int feed_policy(struct policy_engine *engine, const char *name, struct policy *policy)
+{
+	char tier[64];
+	const char *slash = strchr(name, '/');
+
+	assert_non_null(slash);
+	snprintf(tier, sizeof(tier), "%.*s", (int)(slash - name), name);
+	return policy_set_policy(engine, tier, slash + 1, policy);
+}
+
+/* The engine takes rules and policies, so it gets a copy of its own: the text parsed once more. */
+void engine_feed(struct policy_engine *engine, const struct document *d)
+{
+	struct rules *rules;
+	struct policy *policy;
+	int r = -1;
+
+	if (d->kind == RULES && rules_parse(d->text, &rules, NULL) == 0)
+		r = policy_set_rules(engine, d->name, rules);
+	else if (d->kind == POLICY && policy_parse(d->text, &policy, NULL) == 0)
+		r = feed_policy(engine, d->name, policy);
+	else if (d->kind == TAGS)
+		r = policy_set_tags(engine, d->name, &d->tags);
+	else if (d->kind == LABELS)
+		r = policy_set_labels(engine, d->name, &d->labels);
+	else if (d->kind == TIER)
+		r = policy_set_tier(engine, d->name, &d->order);
+	else if (d->kind == POOL)
+		r = policy_set_pool(engine, &d->pool->cidr, d->pool);
+	else if (d->kind == ADDRESS)
+		r = policy_set_host_address(engine, &d->addr, true);
+	else if (d->kind == WORKLOAD)
+		r = policy_set_endpoint(engine, d->name, d->workload, d->slot);
+	else if (d->kind == HOST_ENDPOINT)
+		r = policy_set_host_endpoint(engine, d->name, d->host_endpoint);
+	assert_int_equal(r, 0);
+}
+
+void engine_remove(struct policy_engine *engine, enum kind kind, const char *name)
+{
+	struct addr addr;
+	struct cidr cidr;
+	int r = -1;
+
+	if (kind == RULES)
+		r = policy_set_rules(engine, name, NULL);
+	else if (kind == POLICY)
+		r = feed_policy(engine, name, NULL);
+	else if (kind == TAGS)
+		r = policy_set_tags(engine, name, NULL);
+	else if (kind == LABELS)
+		r = policy_set_labels(engine, name, NULL);
+	else if (kind == TIER)
+		r = policy_set_tier(engine, name, NULL);
+	else if (kind == POOL && cidr_parse_key(name, &cidr) == 0)
+		r = policy_set_pool(engine, &cidr, NULL);
+	else if (kind == ADDRESS && addr_parse(name, &addr) == 0)
+		r = policy_set_host_address(engine, &addr, false);
+	else if (kind == WORKLOAD)
+		r = policy_set_endpoint(engine, name, NULL, 0);
+	else if (kind == HOST_ENDPOINT)
+		r = policy_set_host_endpoint(engine, name, NULL);
+	assert_int_equal(r, 0);
+}
+
+char *json_of(const char *text)
+{
+	char *json = strdup(text);
+
+	assert_non_null(json);
+	for (char *c = json; *c; c++)
+		*c = *c == '\'' ? '"' : *c == '~' ? '\'' : *c;
+	return json;
+}
+
+bool fixture_set_slot(struct fixture *fixture, enum kind kind, const char *name, const char *text, __u32 slot)
+{
+	char *json = text ? json_of(text) : NULL;
+	bool valid = world_set(&fixture->world, kind, name, json, slot);
+	free(json);
+	if (!valid)
+		return false;
+	if (text)
+		engine_feed(fixture->engine, world_find(&fixture->world, kind, name));
+	else
+		engine_remove(fixture->engine, kind, name);
+	return true;
+}
+
+bool fixture_set(struct fixture *fixture, enum kind kind, const char *name, const char *text)
+{
+	return fixture_set_slot(fixture, kind, name, text, 0);
+}
+
+void fixture_commit(struct fixture *fixture)
+{
+	assert_int_equal(policy_commit(fixture->engine), 0);
+}
+
+bool fixture_allows(struct fixture *fixture, __u32 slot, bool inbound, const struct probe *probe)
+{
+	struct judgement judgement = maps_judge(&fixture->maps, slot, inbound, probe);
+	struct reference reference = reference_judge(&fixture->world, slot, inbound, probe);
+
+	if (judgement.allowed != reference.allowed)
+		fail_msg("the maps say %d, the specification %d", judgement.allowed, reference.allowed);
+	/* Steps that deny for their own reasons may come before a log rule was reached, never after. */
+	assert_int_equal(judgement.logs, reference.logs);
+	return judgement.allowed;
+}
+
+static int protocol_number(const char *name, int family)
+{
+	if (strcmp(name, "icmp") == 0 && family == 6)
+		return 58;
+	return protocol_parse(name);
+}
+
+struct probe probe_of(const char *text)
+{
+	char src[64], dst[64], protocol[16];
+	unsigned int a = 0, b = 0;
+	struct probe probe = {};
+	int number;
+
+	assert_true(sscanf(text, "%63s %63s %15s %u %u", src, dst, protocol, &a, &b) >= 3);
+	assert_int_equal(addr_parse(src, &probe.src), 0);
+	assert_int_equal(addr_parse(dst, &probe.dst), 0);
+	number = protocol_number(protocol, probe.src.family);
+	assert_true(number > 0);
+	probe.protocol = (__u8)number;
+	if (number == 1 || number == 58) {
+		probe.icmp_type = (__u8)a;
+		probe.icmp_code = (__u8)b;
+	} else {
+		probe.sport = (__u16)a;
+		probe.dport = (__u16)b;
+	}
+	return probe;
+}

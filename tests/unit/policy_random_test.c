@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Random changes in random order, judged at every moment: the verdicts are those of the specification; no
+ * single write lets anything through that neither the old nor the new policy allows; flows judged before a
+ * change are judged again after it; and the history leaves nothing behind.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit/policy_random.h"
+
+#define PROBES 12
+#define SEEDS  50
+#define ROUNDS 20
+
+/* One packet in one direction at one endpoint. */
+struct watch {
+	struct probe probe;
+	__u32 slot;
+	bool inbound;
+	bool before, after; /* verdicts of the old and the new policy */
+	struct sight old;   /* what a packet saw that was under way when the commit began */
+	struct sight flow;  /* what the last packet saw that was allowed so far */
+	__u32 flow_generations[2];
+	bool has_flow;
+};
+
+struct bench {
+	struct fixture fixture;
+	struct random random;
+	struct watch watches[PROBES * RANDOM_SLOTS * 2];
+	size_t count;
+	__u64 seed;
+	int round;
+};
+
+static void complain(const struct bench *bench, const struct watch *watch, const char *what)
+{
+	char src[ADDR_TEXT], dst[ADDR_TEXT];
+	const struct probe *probe = &watch->probe;
+
+	fail_msg("seed %llu round %d, slot %u %s, %s:%u to %s:%u protocol %u type %u code %u: %s",
+		 (unsigned long long)bench->seed, bench->round, watch->slot,
+		 watch->inbound ? "inbound" : "outbound", addr_format(&probe->src, src), probe->sport,
+		 addr_format(&probe->dst, dst), probe->dport, probe->protocol, probe->icmp_type,
+		 probe->icmp_code, what);
+}
+
+static void draw_watches(struct bench *bench)
+{
+	bench->count = 0;
+	for (int i = 0; i < PROBES; i++) {
+		struct probe probe = random_probe(&bench->random);
+
+		for (__u32 slot = 1; slot <= RANDOM_SLOTS; slot++) {
+			for (int inbound = 0; inbound < 2; inbound++)
+				bench->watches[bench->count++] = (struct watch){
+					.probe = probe,
+					.slot = slot,
+					.inbound = inbound,
+				};
+		}
+	}
+}
+
+static void store_flow(struct bench *bench, struct watch *watch, const struct sight *sight)
+{
+	const struct address *own = watch->inbound ? &sight->dst : &sight->src;
+
+	/* Programs see to it that one end is the endpoint's own. */
+	if (!(own->flags & ADDRESS_LOCAL) || own->endpoint != watch->slot)
+		return;
+	watch->has_flow = true;
+	watch->flow = *sight;
+	watch->flow_generations[0] = maps_generation(&bench->fixture.maps, sight->src.generation_slot);
+	watch->flow_generations[1] = maps_generation(&bench->fixture.maps, sight->dst.generation_slot);
+}
+
+static void look_before(struct bench *bench)
+{
+	for (size_t i = 0; i < bench->count; i++) {
+		struct watch *watch = &bench->watches[i];
+
+		watch->old = maps_look(&bench->fixture.maps, watch->slot, &watch->probe);
+		watch->before =
+			maps_judge_sight(&bench->fixture.maps, &watch->old, watch->inbound, &watch->probe)
+				.allowed;
+		if (watch->before)
+			store_flow(bench, watch, &watch->old);
+	}
+}
+
+static void look_ahead(struct bench *bench)
+{
+	for (size_t i = 0; i < bench->count; i++) {
+		struct watch *watch = &bench->watches[i];
+
+		watch->after =
+			reference_judge(&bench->fixture.world, watch->slot, watch->inbound, &watch->probe)
+				.allowed;
+	}
+}
+
+/* Between any two writes: a packet that is judged now, and one that began before the commit. */
+static void check_moment(void *arg, enum policy_map map, const void *key)
+{
+	struct bench *bench = arg;
+
+	for (size_t i = 0; i < bench->count; i++) {
+		struct watch *watch = &bench->watches[i];
+		struct sight now = maps_look(&bench->fixture.maps, watch->slot, &watch->probe);
+		bool allowed =
+			maps_judge_sight(&bench->fixture.maps, &now, watch->inbound, &watch->probe).allowed;
+
+		if (allowed && !watch->before && !watch->after)
+			complain(bench, watch, "a single write let it through");
+		if (allowed)
+			store_flow(bench, watch, &now);
+	}
+}
+
+/* A packet as old as can be: it saw the maps before the commit, and ends just before the fence does. */
+static void end_old_packets(void *arg)
+{
+	struct bench *bench = arg;
+
+	for (size_t i = 0; i < bench->count; i++) {
+		struct watch *watch = &bench->watches[i];
+		bool allowed =
+			maps_judge_sight(&bench->fixture.maps, &watch->old, watch->inbound, &watch->probe)
+				.allowed;
+
+		if (allowed != watch->before)
+			complain(bench, watch, "what a packet looks at changed under it");
+		if (allowed)
+			store_flow(bench, watch, &watch->old);
+		watch->old = maps_look(&bench->fixture.maps, watch->slot, &watch->probe);
+		watch->before =
+			maps_judge_sight(&bench->fixture.maps, &watch->old, watch->inbound, &watch->probe)
+				.allowed;
+	}
+}
+
+static void check_flow(struct bench *bench, const struct watch *watch)
+{
+	const struct maps *maps = &bench->fixture.maps;
+
+	if (!watch->has_flow || watch->after)
+		return;
+	if (maps_generation(maps, watch->flow.src.generation_slot) == watch->flow_generations[0] &&
+	    maps_generation(maps, watch->flow.dst.generation_slot) == watch->flow_generations[1])
+		complain(bench, watch, "a flow is kept that policy denies now");
+}
+
+static void check_after(struct bench *bench)
+{
+	for (size_t i = 0; i < bench->count; i++) {
+		const struct watch *watch = &bench->watches[i];
+
+		if (fixture_allows(&bench->fixture, watch->slot, watch->inbound, &watch->probe) !=
+		    watch->after)
+			complain(bench, watch, "another verdict than the specification's");
+		check_flow(bench, watch);
+	}
+}
+
+static void check_addresses(struct bench *bench)
+{
+	for (size_t i = 0; i < random_address_count(); i++) {
+		struct addr addr = random_address(i);
+		struct address found = maps_address(&bench->fixture.maps, &addr);
+		__u32 slot;
+
+		assert_int_equal(found.flags, reference_flags(&bench->fixture.world, &addr, &slot));
+		assert_int_equal(found.endpoint, slot);
+		if (slot)
+			assert_int_equal(found.generation_slot,
+					 policy_generation_slot(bench->fixture.engine, slot));
+	}
+}
+
+static void no_problem(void *arg, const char *object, const char *text)
+{
+	fail_msg("%s: %s", object, text);
+}
+
+/* An engine that is told only how things are now, in another order, needs as much as ours does. */
+static void check_history(struct bench *bench)
+{
+	struct world *world = &bench->fixture.world;
+	struct policy_usage ours, theirs;
+	struct policy_engine *fresh;
+	struct maps maps;
+
+	maps_init(&maps);
+	assert_int_equal(policy_engine_new(&maps.sink, no_problem, NULL, &fresh), 0);
+	for (__u64 sequence = 0; sequence <= world->sequence; sequence++) {
+		for (size_t i = 0; i < world->count; i++) {
+			if (world->documents[i]->sequence == sequence)
+				engine_feed(fresh, world->documents[i]);
+		}
+	}
+	/* The first fence frees what the commit itself replaced, the second what it cleaned up after that. */
+	assert_int_equal(policy_commit(fresh), 0);
+	assert_int_equal(policy_commit(fresh), 0);
+	for (size_t i = 0; i < bench->count; i++) {
+		const struct watch *watch = &bench->watches[i];
+
+		assert_int_equal(maps_judge(&maps, watch->slot, watch->inbound, &watch->probe).allowed,
+				 watch->after);
+	}
+	fixture_commit(&bench->fixture);
+	policy_usage(bench->fixture.engine, &ours);
+	policy_usage(fresh, &theirs);
+	assert_int_equal(ours.sets, theirs.sets);
+	assert_int_equal(ours.rows, theirs.rows);
+	assert_int_equal(ours.lists, theirs.lists);
+	for (int map = MAP_ADDRESS4; map < POLICY_MAP_COUNT; map++)
+		assert_int_equal(ours.used[map], theirs.used[map]);
+	policy_engine_free(fresh);
+	maps_done(&maps);
+}
+
+static void run_seed(__u64 seed, __u32 changes)
+{
+	struct bench *bench = calloc(1, sizeof(*bench));
+
+	assert_non_null(bench);
+	bench->seed = seed;
+	bench->random.state = seed * 0x9e3779b97f4a7c15ULL;
+	fixture_init(&bench->fixture, NULL);
+	bench->fixture.maps.arg = bench;
+	bench->fixture.maps.after = check_moment;
+	bench->fixture.maps.at_fence = end_old_packets;
+	for (bench->round = 0; bench->round < ROUNDS; bench->round++) {
+		__u32 count = bench->round == 0 ? 30 : 1 + random_below(&bench->random, changes);
+
+		for (__u32 i = 0; i < count; i++)
+			random_change(&bench->random, &bench->fixture);
+		draw_watches(bench);
+		look_before(bench);
+		look_ahead(bench);
+		fixture_commit(&bench->fixture);
+		check_after(bench);
+		check_addresses(bench);
+		assert_int_equal(bench->fixture.problem_count, 0);
+		if (bench->round % 5 == 4)
+			check_history(bench);
+	}
+	fixture_done(&bench->fixture);
+	free(bench);
+}
+
+static void test_single_changes(void **state)
+{
+	for (__u64 seed = 1; seed <= SEEDS; seed++)
+		run_seed(seed, 1);
+}
+
+static void test_batches_of_changes(void **state)
+{
+	for (__u64 seed = 1; seed <= SEEDS; seed++)
+		run_seed(1000 + seed, 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_single_changes),
+		cmocka_unit_test(test_batches_of_changes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -265,10 +265,11 @@ class Machine:
         return self
 
     def __exit__(self, *_):
-        with contextlib.suppress(Exception):
-            self.stop_node()
+        # In this order: removing containers asks the plugin, and Docker waits a minute for one that is gone.
         with contextlib.suppress(Exception):
             self.stop_docker()
+        with contextlib.suppress(Exception):
+            self.stop_node()
         self.namespace.__exit__()
         libc.umount2(self.path("bpf").encode(), 2)  # MNT_DETACH
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -438,7 +439,7 @@ class Machine:
     def start_echo(self, name, network, *ports, options=()):
         """A container that echoes on these TCP ports; returns its address when all of them listen."""
         address = self.start(name, network, "sh", "-c",
-                             "; ".join(f"nc -ll -p {port} -e cat &" for port in ports) + " wait", options=options)
+                             " ".join(f"nc -ll -p {port} -e cat &" for port in ports) + " wait", options=options)
 
         def listening():
             shown = self.docker("exec", name, "netstat", "-ltn")

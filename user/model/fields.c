@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,15 +19,11 @@ const char *field_show(const json_t *value, char text[FIELD_SHOW])
 {
 	size_t length = json_dumpb(value, text, FIELD_SHOW - 1, JSON_COMPACT | JSON_ENCODE_ANY);
 
-	text[length < FIELD_SHOW ? length : FIELD_SHOW - 1] = '\0';
-	if (length >= FIELD_SHOW)
-		strcpy(text + FIELD_SHOW - 4, "...");
+	if (length < FIELD_SHOW)
+		text[length] = '\0';
+	else
+		memcpy(text + FIELD_SHOW - 4, "...", sizeof("..."));
 	return text;
-}
-
-int field_out_of_memory(struct err *err)
-{
-	return err_set(err, ENOMEM, "memory is exhausted");
 }
 
 int field_object(const char *text, json_t **ret, struct err *err)
@@ -165,7 +162,7 @@ int field_interface(const json_t *endpoint, char ret[16], struct err *err)
 		return err_set(err, EBADMSG,
 			       "name: %s is not an interface name of 1 to 15 letters, digits, '_' and '-'",
 			       field_show(name, shown));
-	strcpy(ret, json_string_value(name));
+	snprintf(ret, 16, "%s", json_string_value(name));
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "model/rules.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -334,7 +335,7 @@ static int list_parse(const json_t *object, const char *direction, struct rules_
 	size_t i;
 	int r;
 
-	strcat(strcpy(name, direction), "_rules");
+	snprintf(name, sizeof(name), "%s_rules", direction);
 	list = json_object_get(object, name);
 	if (!list)
 		return err_set(err, EBADMSG, "%s is missing", name);

@@ -152,6 +152,8 @@ static void sort_values(struct strings *values)
 {
 	size_t kept = 1;
 
+	if (values->count < 2)
+		return;
 	qsort(values->items, values->count, sizeof(*values->items), value_order);
 	for (size_t i = 1; i < values->count; i++) {
 		if (strcmp(values->items[i], values->items[kept - 1]) == 0)
@@ -230,7 +232,7 @@ static int parse_leaf(struct parser *parser, struct selector **ret)
 
 static int parse_term(struct parser *parser, struct selector **ret)
 {
-	struct selector *part, *node;
+	struct selector *part = NULL, *node;
 	bool negated = take(parser, "!");
 	int r;
 
@@ -273,7 +275,7 @@ static int parse_operand(struct parser *parser, enum node_kind kind, struct sele
 static int parse_chain(struct parser *parser, enum node_kind kind, struct selector **ret)
 {
 	const char *separator = kind == NODE_OR ? "||" : "&&";
-	struct selector *part, *chain;
+	struct selector *part = NULL, *chain;
 	int r = parse_operand(parser, kind, &part);
 
 	if (r < 0)
@@ -305,7 +307,7 @@ static int parse_chain(struct parser *parser, enum node_kind kind, struct select
 int selector_parse(const char *text, struct selector **ret, struct err *err)
 {
 	struct parser parser = {.text = text, .at = text, .err = err};
-	struct selector *selector;
+	struct selector *selector = NULL;
 	int r;
 
 	skip_blanks(&parser);

@@ -47,7 +47,7 @@ static const char *build(char key[KEY_MAX], const char *template, const char *co
 
 		if (used + length >= KEY_MAX || (*t == '%' && !key_segment_valid(part)) ||
 		    (*t == '*' && !path_valid(part)))
-			return strcpy(key, KEY_NOWHERE);
+			return memcpy(key, KEY_NOWHERE, sizeof(KEY_NOWHERE));
 		memcpy(key + used, part, length);
 		used += length;
 	}

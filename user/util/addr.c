@@ -182,11 +182,12 @@ const char *cidr_format_key(const struct cidr *cidr, char text[CIDR_TEXT])
 int cidr_parse_key(const char *text, struct cidr *ret)
 {
 	const char *dash = strchr(text, '-');
+	size_t length = strlen(text);
 	char cidr_text[CIDR_TEXT];
 
-	if (!dash || strchr(text, '/') || strlen(text) >= sizeof(cidr_text))
+	if (!dash || strchr(text, '/') || length >= sizeof(cidr_text))
 		return -EINVAL;
-	strcpy(cidr_text, text);
+	memcpy(cidr_text, text, length + 1);
 	cidr_text[dash - text] = '/';
 	return cidr_parse(cidr_text, ret);
 }

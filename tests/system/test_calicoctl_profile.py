@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """calicoctl profile: profiles, tags, and rules in both forms. Names of Docker networks need Docker: elsewhere."""
 
+import concurrent.futures
 import json
 
 import pytest
@@ -293,3 +294,16 @@ def test_update_refuses_what_is_no_document(profile, text):
 def test_update_of_another_profile(profile):
     assert profile.fails("profile", "A", "rule", "update", input=update(profile, id="B")) == \
         "Rules JSON \"id\"=B doesn't match profile name A.\n"
+
+
+def test_concurrent_changes_are_not_lost(ctl):
+    """Of commands that meet, each is either stored or tells that it lost; none undoes another."""
+    ctl("profile", "add", "A")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        added = list(pool.map(lambda port: ctl.run("profile", "A", "rule", "add", "inbound", "allow", "tcp", "to",
+                                                   "ports", port), range(1, 41)))
+    done = [f"allow tcp to ports {port}" for port, command in enumerate(added, 1) if command.returncode == 0]
+    assert done and sorted(shown(ctl)[1:]) == sorted(done)
+    for command in added:
+        if command.returncode:
+            assert "Error accessing" in command.stdout

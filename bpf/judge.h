@@ -64,6 +64,12 @@ static __always_inline bool source_is_own(const struct packet *p)
 	return (p->source.flags & ADDRESS_LOCAL) && p->source.endpoint == p->from.endpoint;
 }
 
+/* The host's NAT has changed the source of an approved packet, whose sender was judged before that. */
+static __always_inline bool is_translated(const struct packet *p)
+{
+	return p->to.endpoint && !(p->source.flags & ADDRESS_LOCAL);
+}
+
 static __always_inline int judge_inbound(struct packet *p)
 {
 	__u32 slot = p->destination.endpoint;
@@ -142,7 +148,7 @@ __noinline int judge(struct packet *p)
 	packet_identify(p);
 	if (p->flags & PACKET_FROM_HOST)
 		return 0;
-	if (p->from.endpoint) {
+	if (p->from.endpoint && !is_translated(p)) {
 		r = judge_outbound(p);
 		if (r)
 			return r;

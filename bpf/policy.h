@@ -94,15 +94,16 @@ static __always_inline void rule_apply(struct packet *p, const struct policy_rul
 		event_emit(p, 0, r->rule_id, r->log_prefix);
 	if (r->action == ACTION_LOG)
 		return;
-	p->rule_id = r->rule_id;
 	if (r->action == ACTION_NEXT) {
 		p->scan.at = next;
 		p->scan.done = 0;
-	} else if (r->action == ACTION_ALLOW) {
-		p->scan.result = SCAN_ALLOWED;
-	} else {
-		p->scan.result = p->scan.inbound ? -DROP_REASON_RULE_INBOUND : -DROP_REASON_RULE_OUTBOUND;
+		return;
 	}
+	p->rule_id = r->rule_id;
+	if (r->action == ACTION_ALLOW)
+		p->scan.result = SCAN_ALLOWED;
+	else
+		p->scan.result = p->scan.inbound ? -DROP_REASON_RULE_INBOUND : -DROP_REASON_RULE_OUTBOUND;
 }
 
 /*

@@ -97,11 +97,13 @@ static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u
 {
 	struct attachment from = p->from, to = p->to;
 	__u32 opener = flow->flags & FLOW_OPENER;
+	__u8 icmp_type = p->icmp_type;
 	__u16 flags = p->flags;
 	int r;
 
 	if (dir != opener)
 		packet_reverse(p);
+	p->icmp_type = p->tuple.family == 4 ? ICMP_ECHO : ICMPV6_ECHO;
 	p->from.endpoint = flow->end[opener].endpoint;
 	p->to.endpoint = 0;
 	p->flags &= ~(PACKET_FROM_HOST | PACKET_BAD_MAC);
@@ -114,6 +116,7 @@ static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u
 	}
 	if (dir != opener)
 		packet_reverse(p);
+	p->icmp_type = icmp_type;
 	p->from = from;
 	p->to = to;
 	p->flags = flags;
@@ -158,6 +161,18 @@ static __always_inline void flow_update(struct packet *p, struct flow *flow, __u
 }
 
 /*
+ * An end's interface is the proof of its address: it was checked when the flow was opened. Only the host's
+ * NAT makes an endpoint's packet, approved when it came, appear under an address elsewhere.
+ */
+static __always_inline bool flow_is_theirs(const struct packet *p, const struct flow_end *from,
+					   const struct flow_end *to)
+{
+	if (!p->to.ifindex)
+		return from->ifindex == p->from.ifindex;
+	return to->ifindex == p->to.ifindex && (!from->ifindex || from->ifindex == p->from.ifindex);
+}
+
+/*
  * A packet of a known flow. 0: there is none that it may continue, so it has to open one.
  *
  * An end's interface is the proof of its address: it was checked when the flow was opened. A packet from
@@ -187,7 +202,7 @@ __noinline int flow_continue(struct packet *p)
 	}
 	from = &flow->end[dir & 1];
 	to = &flow->end[!dir];
-	if (from->ifindex != p->from.ifindex || (p->to.ifindex && to->ifindex != p->to.ifindex))
+	if (!flow_is_theirs(p, from, to))
 		return 0;
 	if (p->flags & PACKET_BAD_MAC)
 		return -DROP_REASON_SPOOFED_MAC;

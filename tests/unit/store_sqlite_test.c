@@ -327,7 +327,7 @@ static void test_other_processes_are_seen_at_once(void **state)
 	qsort(delays.us, 50, sizeof(delays.us[0]), compare_us);
 	print_message("from before the write to the event: median %lld us, worst %lld us\n",
 		      (long long)delays.us[25], (long long)delays.us[49]);
-	assert_in_range(delays.us[25], 0, 20000); /* far from the pause between unasked looks */
+	assert_in_range(delays.us[25], 0, 100000); /* far from the pause between unasked looks */
 }
 
 static void test_writer_that_did_not_tell_is_noticed(void **state)

@@ -218,6 +218,7 @@ int sqlite_poll(struct store *base, struct store_feed *feed, struct err *err)
 	bool own;
 	int r;
 
+	task_sleep(0); /* a writer that never rests must not keep this task running alone */
 	while (!feed->interrupted) {
 		struct feed_work work = {.feed = feed, .after = feed->after, .next_ms = UNASKED_MS};
 

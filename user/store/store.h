@@ -5,12 +5,14 @@
  *
  * Calls may wait (see util/task.h) for at most STORE_TIMEOUT_MS or the task's own deadline. Errors: -ENOENT,
  * -EEXIST, -ESTALE (compare failed), -ENOTCONN / -ETIMEDOUT (unreachable: the operation may or may not have
- * happened), -EBADMSG (answer not understood). The text names backend, operation and key.
+ * happened), -EBADMSG (answer not understood, or file damaged), -EACCES, -EIO. The text names backend,
+ * operation and key; with etcd it has the words "Error accessing etcd" unless it is about the key's presence.
  *
  * Semantics are those of the etcd v2 API in every backend: a directory comes into being with its first child
  * (or empty, by store_make_directory()) and stays, empty or not, until it is deleted itself; a key cannot be
  * both value (-EISDIR) and directory (-ENOTDIR); revisions ("modifiedIndex") grow with every write in the
- * store. Keys start with '/' and have no empty, "." or ".." segment (-EINVAL).
+ * store. Keys start with '/' and have no empty, "." or ".." segment (-EINVAL). etcd hides segments that begin
+ * with '_' from lists and watches.
  *
  * Inside a callback of the event loop only tasks may call what waits: get, list, children, every write, and
  * store_close().
@@ -43,7 +45,7 @@ struct store_list {
 
 /* Opens the backend that the configuration names. Does not wait for a server: the first call does. */
 int store_open(const struct config *config, struct store **ret, struct err *err);
-/* Stops its watches, which must not be stopped later. NULL: no-op. */
+/* Ends its watches, which must not be stopped later. Not from their callbacks. NULL: no-op. */
 void store_close(struct store *store);
 /* "etcd" or "sqlite", and where, e.g. "http://127.0.0.1:2379" or "/var/lib/calico/calico.db". */
 const char *store_kind(const struct store *store);

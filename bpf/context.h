@@ -104,8 +104,7 @@ struct attachment {
 
 enum scan_result { SCAN_UNDECIDED = 1, SCAN_ALLOWED = 0 }; /* or a negative drop reason */
 
-/* Progress through a policy list. In the packet and not on the stack, where the verifier would follow values.
- */
+/* Progress through a policy list. Not on the stack, where the verifier would follow every value. */
 struct scan {
 	__u32 first; /* index into `step` of the list's first step */
 	__u32 steps;
@@ -132,7 +131,7 @@ struct packet {
 	__u32 length;		    /* of the frame */
 	struct attachment from, to; /* as the hook knows them */
 	__u32 blame;		    /* interface that a drop is counted for */
-	__u32 rule_id;		    /* that decided last */
+	__u32 rule_id;		    /* that denied it, or 0 */
 	struct address source, destination;
 	__u32 source_generation, destination_generation;
 	__u32 out_ifindex; /* PEER */
@@ -140,8 +139,7 @@ struct packet {
 	struct scan scan;
 };
 
-/* One per CPU: the stack is too small for it. Packets do not interrupt each other: soft interrupts are off.
- */
+/* One per CPU, for the stack is too small. Packets do not interrupt each other: soft interrupts are off. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
@@ -174,8 +172,7 @@ static __always_inline bool mac_equal(const void *left, const void *right)
 	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
 }
 
-/* `settings` is only known when the program is loaded: it must not be read through a pointer that is not
- * volatile. */
+/* `settings` gets its value after compilation: through a plain pointer the compiler would read zeros. */
 static __always_inline void host_mac_copy(void *to)
 {
 	const volatile __u16 *mac = (const volatile __u16 *)settings.host_mac;

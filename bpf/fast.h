@@ -25,8 +25,8 @@ struct fast {
 
 static __always_inline bool fast_state(const struct fast *f)
 {
-	__u32 flags = f->flow->flags;
-	__u32 idle = now() - f->flow->seen;
+	__u32 flags = f->flow->flags, time = now();
+	__u32 idle = time - f->flow->seen;
 
 	if (f->protocol == PROTOCOL_TCP) {
 		if ((f->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) ||
@@ -39,7 +39,7 @@ static __always_inline bool fast_state(const struct fast *f)
 		/* Also when another CPU's clock is ahead: rare, and the slow path compares signed. */
 		if (idle > TIMEOUT_MINIMUM * settings.hz)
 			return false;
-		f->flow->seen += idle;
+		f->flow->seen = time;
 	}
 	return true;
 }
@@ -54,7 +54,7 @@ static __always_inline bool fast_from_endpoint(struct __sk_buff *skb, const stru
 
 static __always_inline bool fast_to_endpoint(struct __sk_buff *skb, const struct fast *f)
 {
-	/* Packets of other endpoints are rare here, and must prove that they are approved. */
+	/* What another endpoint sent is rare here; its approval is checked off the fast path. */
 	return f->flow->end[!f->dir].ifindex == skb->ifindex && !f->flow->end[f->dir & 1].ifindex &&
 	       flow_current(f->flow) && fast_state(f);
 }

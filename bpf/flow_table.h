@@ -6,8 +6,7 @@
 #include "context.h"
 #include "identity.h"
 
-/* Seconds without a packet; Linux's conntrack has the same ones, so idle connections live as long as with it.
- */
+/* Seconds without a packet, about those of Linux's conntrack: idle connections live as long as with it. */
 enum flow_timeout {
 	TIMEOUT_TCP_OPENING = 60,
 	TIMEOUT_TCP_ESTABLISHED = 432000,
@@ -121,8 +120,7 @@ static __always_inline struct flow *flow_find(const struct tuple *tuple, __u32 *
 	return bpf_map_lookup_elem(&flow6, &key6);
 }
 
-/* The endpoint on whose account a half-open flow is: the opener, or the receiver if the opener is elsewhere.
- */
+/* On whose account a half-open flow is: the opening endpoint's, or the receiver's if that is elsewhere. */
 static __always_inline __u32 flow_account(const struct flow *flow)
 {
 	__u32 opener = flow->flags & FLOW_OPENER;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Judges the packet that opens a flow: who sends it, where it goes, and the policies of those of its two ends
- * that live on this host. Order of the checks: spec policy-and-datastore 2.2, 2.3, 2.8, 2.10.
+ * that live on this host. The order of the checks is Felix's, and decides what a packet is counted under.
  */
 #ifndef JUDGE_H
 #define JUDGE_H

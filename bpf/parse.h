@@ -235,6 +235,8 @@ __noinline int parse_extensions(struct __sk_buff *skb, struct extension_walk *wa
 		    bpf_skb_load_bytes(skb, walk->offset, &header, sizeof(header)) < 0)
 			return -DROP_REASON_SHORT;
 		if (walk->protocol == PROTOCOL_FRAGMENT) {
+			if (walk->fragmented)
+				return -DROP_REASON_MALFORMED;
 			walk->fragment = header;
 			walk->fragmented = true;
 			walk->offset += sizeof(header);

@@ -99,11 +99,12 @@ static __always_inline void rule_apply(struct packet *p, const struct policy_rul
 		p->scan.done = 0;
 		return;
 	}
-	p->rule_id = r->rule_id;
-	if (r->action == ACTION_ALLOW)
+	if (r->action == ACTION_ALLOW) {
 		p->scan.result = SCAN_ALLOWED;
-	else
-		p->scan.result = p->scan.inbound ? -DROP_REASON_RULE_INBOUND : -DROP_REASON_RULE_OUTBOUND;
+		return;
+	}
+	p->rule_id = r->rule_id;
+	p->scan.result = p->scan.inbound ? -DROP_REASON_RULE_INBOUND : -DROP_REASON_RULE_OUTBOUND;
 }
 
 /*

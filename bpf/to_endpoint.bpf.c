@@ -65,7 +65,7 @@ static __always_inline int answer_find(struct __sk_buff *skb, const struct packe
 		       : 0;
 }
 
-static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int result)
+static __always_inline int finish(const struct packet *p, int result)
 {
 	/* Host to endpoint is no matter of policy; the stages only look for what the answers must find. */
 	if (result < 0 && (p->flags & PACKET_FROM_HOST))
@@ -100,7 +100,7 @@ __noinline int to_endpoint_slow(struct __sk_buff *skb)
 		r = flow_continue(p);
 	if (!r)
 		r = flow_open(p);
-	return finish(skb, p, r);
+	return finish(p, r);
 }
 
 SEC("tc")

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The life of a flow: opened when judged, continued while nothing changed, judged again when something did.
- */
+/* The life of a flow: opened when judged, continued while nothing changes, else judged again. */
 #ifndef TRACK_H
 #define TRACK_H
 
@@ -87,9 +86,6 @@ static __always_inline void packet_reverse(struct packet *p)
 		p->source_port = bpf_ntohs(p->tuple.source_port);
 		p->destination_port = bpf_ntohs(p->tuple.destination_port);
 	}
-	if (p->class == CLASS_ICMP)
-		p->icmp_type ^=
-			p->tuple.family == 4 ? ICMP_ECHO ^ ICMP_ECHO_REPLY : ICMPV6_ECHO ^ ICMPV6_ECHO_REPLY;
 }
 
 /* Judges the flow's opening packet again, whichever direction the packet at hand has. */
@@ -103,6 +99,7 @@ static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u
 
 	if (dir != opener)
 		packet_reverse(p);
+	/* The only ICMP that makes flows. A later fragment has no type of its own. */
 	p->icmp_type = p->tuple.family == 4 ? ICMP_ECHO : ICMPV6_ECHO;
 	p->from.endpoint = flow->end[opener].endpoint;
 	p->to.endpoint = 0;
@@ -173,10 +170,8 @@ static __always_inline bool flow_is_theirs(const struct packet *p, const struct 
 }
 
 /*
- * A packet of a known flow. 0: there is none that it may continue, so it has to open one.
- *
- * An end's interface is the proof of its address: it was checked when the flow was opened. A packet from
- * another one is either forged or comes after the endpoint has moved; judging it anew tells which.
+ * A packet of a known flow. 0: there is none that it may continue, so it has to open one. A packet that is
+ * not from the flow's end is forged, or comes after an endpoint has moved; judging it anew tells which.
  */
 __noinline int flow_continue(struct packet *p)
 {
@@ -217,7 +212,7 @@ __noinline int flow_continue(struct packet *p)
 	return flow_outcome(p, flow, to);
 }
 
-/* Linux calls these INVALID when they belong to no flow (spec policy-and-datastore 2.9). */
+/* What Linux's conntrack calls INVALID when it belongs to no flow cannot open one. */
 static __always_inline bool can_open(const struct packet *p)
 {
 	if (p->tuple.protocol == PROTOCOL_TCP)

@@ -5,8 +5,7 @@
 
 #include "context.h"
 
-/* Drop events per second, CPU, interface and reason: a flood must not push everything else out of the ring.
- */
+/* Drop events per second, CPU, interface and reason: a flood must not crowd everything else out. */
 #define DROP_EVENTS_PER_SECOND 10
 
 struct event_budget {

@@ -29,16 +29,16 @@ struct flow6_key {
 };
 ABI_ASSERT_SIZE(struct flow6_key, 40);
 
-/* Of a flag that is kept for each end, the one of end 0 is named; that of end 1 is the next higher bit. */
 enum flow_flags {
 	FLOW_OPENER = 1 << 0,	   /* end 1 opened the flow, else end 0 */
 	FLOW_REPLIED = 1 << 1,	   /* the other end has answered */
 	FLOW_ESTABLISHED = 1 << 2, /* replied, and for TCP also acknowledged by the opener */
 	FLOW_FROM_HOST = 1 << 3,   /* opened by this host: no policy applies */
 	FLOW_NAT_OUT = 1 << 4,	   /* the host masquerades what leaves it */
-	FLOW_ROUTED = 1 << 9,	   /* between two local endpoints, but through the host's stack (its NAT) */
-	FLOW_FIN = 1 << 5,	   /* sent FIN; kept for each end */
-	FLOW_RST = 1 << 7,	   /* sent RST and nothing since; kept for each end */
+	/* Kept for each end: what is named is the flag of end 0; that of end 1 is the next higher bit. */
+	FLOW_FIN = 1 << 5,    /* sent FIN */
+	FLOW_RST = 1 << 7,    /* sent RST and nothing since */
+	FLOW_ROUTED = 1 << 9, /* between two local endpoints, but through the host's stack and its NAT */
 };
 
 /* What this host knows about one end of a flow. Zero for an end elsewhere, but for the generation. */

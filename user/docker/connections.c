@@ -7,7 +7,6 @@
 #include "docker/connections.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <utlist.h>
@@ -36,7 +35,7 @@ struct connections {
 	struct event *sweep;
 };
 
-static bool is_closed(struct connection *connection)
+static bool is_closed(const struct connection *connection)
 {
 	bufferevent_data_cb read_cb, write_cb;
 	bufferevent_event_cb event_cb;
@@ -190,6 +189,17 @@ void connections_end(struct connections *connections, const struct bufferevent *
 	/* A client that sent more than one request has begun the next already. */
 	if (evbuffer_get_length(bufferevent_get_input(connection->bev)))
 		connection->arriving_since = connection->idle_since;
+}
+
+bool connections_have_output(const struct connections *connections)
+{
+	struct connection *connection;
+
+	DL_FOREACH (connections->first, connection) {
+		if (!is_closed(connection) && evbuffer_get_length(bufferevent_get_output(connection->bev)))
+			return true;
+	}
+	return false;
 }
 
 int connections_new(struct evhttp *http, struct connections **ret, struct err *err)

@@ -7,6 +7,8 @@
 #ifndef DOCKER_CONNECTIONS_H
 #define DOCKER_CONNECTIONS_H
 
+#include <stdbool.h>
+
 #include <event2/bufferevent.h>
 #include <event2/http.h>
 
@@ -25,5 +27,7 @@ int connections_add_listener(struct connections *connections, struct evhttp_boun
 /* A request has arrived in full on this connection; its answer was handed to evhttp. */
 void connections_begin(struct connections *connections, const struct bufferevent *bev);
 void connections_end(struct connections *connections, const struct bufferevent *bev);
+/* Answers that clients have not taken yet. */
+bool connections_have_output(const struct connections *connections);
 
 #endif

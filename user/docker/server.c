@@ -20,6 +20,7 @@
 #define CONTENT_TYPE   "application/vnd.docker.plugins.v1.1+json"
 #define IDLE_TIMEOUT_S 3600
 #define STOP_WAIT_MS   10000
+#define FLUSH_WAIT_MS  1000
 
 struct server {
 	struct evhttp *http;
@@ -237,6 +238,15 @@ static bool wait_for_requests(struct server *server)
 	return !server->active;
 }
 
+/* evhttp_free() would drop answers that it has not written yet. */
+static void wait_for_output(struct server *server)
+{
+	int64_t deadline = task_clock_ms() + FLUSH_WAIT_MS;
+
+	while (connections_have_output(server->connections) && task_clock_ms() < deadline)
+		task_sleep(1);
+}
+
 void server_stop(struct server *server)
 {
 	if (!server)
@@ -250,6 +260,8 @@ void server_stop(struct server *server)
 		log_warn("docker", "%u requests did not end in time, leaving them behind", server->active);
 		return;
 	}
+	if (server->connections)
+		wait_for_output(server);
 	if (server->http)
 		evhttp_free(server->http);
 	connections_free(server->connections);

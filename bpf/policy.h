@@ -30,25 +30,25 @@ static __always_inline bool portset_has(struct packet *p, __u32 index, __u16 por
 }
 
 /*
- * Ports are read through volatile, for each rule anew: a register compared with range after range makes the
- * verifier follow every combination of outcomes.
+ * The destination port comes first: it tells most rules apart. Ports are read through volatile, for each rule
+ * anew: of a register compared with range after range the verifier follows every combination of outcomes.
  */
 static __always_inline bool rule_matches_ports(struct packet *p, const struct policy_rule *r)
 {
-	__u16 sport = *(volatile __u16 *)&p->source_port;
-	__u16 dport = *(volatile __u16 *)&p->destination_port;
+	__u16 flags = r->flags, port = *(volatile __u16 *)&p->destination_port;
 
-	if (!(r->flags & (MATCH_SPORT | MATCH_DPORT)) && !r->src_portset && !r->dst_portset)
+	if ((flags & MATCH_DPORT) && (port < r->dport_first || port > r->dport_last))
+		return false;
+	if (!(flags & (MATCH_SPORT | MATCH_DPORT)) && !r->src_portset && !r->dst_portset)
 		return true;
 	if (!(p->flags & PACKET_PORTS))
 		return false;
-	if ((r->flags & MATCH_DPORT) && (dport < r->dport_first || dport > r->dport_last))
+	if (r->dst_portset && !portset_has(p, r->dst_portset, port))
 		return false;
-	if ((r->flags & MATCH_SPORT) && (sport < r->sport_first || sport > r->sport_last))
+	port = *(volatile __u16 *)&p->source_port;
+	if ((flags & MATCH_SPORT) && (port < r->sport_first || port > r->sport_last))
 		return false;
-	if (r->dst_portset && !portset_has(p, r->dst_portset, dport))
-		return false;
-	return !r->src_portset || portset_has(p, r->src_portset, sport);
+	return !r->src_portset || portset_has(p, r->src_portset, port);
 }
 
 static __always_inline bool rule_matches_icmp(const struct packet *p, const struct policy_rule *r)
@@ -80,7 +80,7 @@ static __always_inline bool rule_matches(struct packet *p, const struct policy_r
 {
 	if (r->flags & MATCH_ALWAYS)
 		return true;
-	return (r->flags & (p->tuple.family == 4 ? MATCH_IPV4 : MATCH_IPV6)) && rule_matches_ports(p, r) &&
+	return rule_matches_ports(p, r) && (r->flags & (p->tuple.family == 4 ? MATCH_IPV4 : MATCH_IPV6)) &&
 	       rule_matches_protocol(p, r) && rule_matches_icmp(p, r) &&
 	       set_matches(p, &p->source, r->src_set, r->flags & MATCH_SRC_NOT) &&
 	       set_matches(p, &p->destination, r->dst_set, r->flags & MATCH_DST_NOT);

@@ -17,7 +17,8 @@
 
 static int out_of_memory(struct err *err)
 {
-	return err_set(err, ENOMEM, "out of memory reading the settings");
+	err_set(err, ENOMEM, "out of memory reading the settings");
+	return -ENOMEM;
 }
 
 int config_set(char **member, const char *value)
@@ -228,10 +229,11 @@ int config_load(struct config **ret, struct err *err)
 	if (r < 0)
 		return r;
 	config = calloc(1, sizeof(*config));
-	if (!config)
-		r = out_of_memory(err);
-	if (r == 0)
-		r = load_paths(config, &settings, err);
+	if (!config) {
+		settings_done(&settings);
+		return out_of_memory(err);
+	}
+	r = load_paths(config, &settings, err);
 	if (r == 0)
 		r = config_load_datastore(config, &settings, err);
 	if (r == 0)

@@ -71,7 +71,7 @@ static int read_snapshot(const struct etcd_store *store, struct store_feed *feed
 			return etcd_failed(store, -r, "watch", feed->directory,
 					   "the answer has not the expected members", err);
 	}
-	strcpy(feed->identity, request->cluster);
+	snprintf(feed->identity, sizeof(feed->identity), "%s", request->cluster);
 	feed->after = request->index;
 	return 0;
 }

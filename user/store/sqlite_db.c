@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,44 +77,31 @@ static int failure(struct sqlite_db *db, int result)
 	}
 }
 
-static int bind_all(sqlite3_stmt *statement, const char *types, va_list args)
+static int bind_all(sqlite3_stmt *statement, const struct sql_arg *args)
 {
 	int result = SQLITE_OK;
 
-	for (int i = 0; types[i] && result == SQLITE_OK; i++) {
-		if (types[i] == 's')
-			result = sqlite3_bind_text(statement, i + 1, va_arg(args, const char *), -1,
-						   SQLITE_TRANSIENT);
+	for (int i = 0; args && args[i].kind != SQL_END && result == SQLITE_OK; i++) {
+		if (args[i].kind == SQL_IS_TEXT)
+			result = sqlite3_bind_text(statement, i + 1, args[i].text, -1, SQLITE_TRANSIENT);
 		else
-			result = sqlite3_bind_int64(statement, i + 1, va_arg(args, int64_t));
+			result = sqlite3_bind_int64(statement, i + 1, args[i].number);
 	}
 	return result;
 }
 
-static int open_statement(struct sqlite_db *db, sqlite3_stmt **ret, const char *sql, const char *types,
-			  va_list args)
+int sql_open(struct sqlite_db *db, sqlite3_stmt **ret, const char *sql, const struct sql_arg *args)
 {
 	int result = sqlite3_prepare_v2(db->handle, sql, -1, ret, NULL);
 
 	if (result == SQLITE_OK)
-		result = bind_all(*ret, types, args);
+		result = bind_all(*ret, args);
 	if (result == SQLITE_OK)
 		return 0;
 	result = failure(db, result);
 	sqlite3_finalize(*ret);
 	*ret = NULL;
 	return result;
-}
-
-int sql_open(struct sqlite_db *db, sqlite3_stmt **ret, const char *sql, const char *types, ...)
-{
-	va_list args;
-	int r;
-
-	va_start(args, types);
-	r = open_statement(db, ret, sql, types, args);
-	va_end(args);
-	return r;
 }
 
 int sql_next(struct sqlite_db *db, sqlite3_stmt *statement)
@@ -127,15 +113,11 @@ int sql_next(struct sqlite_db *db, sqlite3_stmt *statement)
 	return result == SQLITE_DONE ? 0 : failure(db, result);
 }
 
-int sql_exec(struct sqlite_db *db, const char *sql, const char *types, ...)
+int sql_exec(struct sqlite_db *db, const char *sql, const struct sql_arg *args)
 {
 	sqlite3_stmt *statement;
-	va_list args;
-	int r;
+	int r = sql_open(db, &statement, sql, args);
 
-	va_start(args, types);
-	r = open_statement(db, &statement, sql, types, args);
-	va_end(args);
 	if (r < 0)
 		return r;
 	while ((r = sql_next(db, statement)) > 0)
@@ -147,7 +129,7 @@ int sql_exec(struct sqlite_db *db, const char *sql, const char *types, ...)
 static int read_number(struct sqlite_db *db, const char *sql, int64_t *ret)
 {
 	sqlite3_stmt *statement;
-	int r = sql_open(db, &statement, sql, "");
+	int r = sql_open(db, &statement, sql, NULL);
 
 	if (r < 0)
 		return r;

@@ -31,12 +31,22 @@ int sqlite_db_read(struct sqlite_db *db, sqlite_work fn, void *arg, bool *ret_ow
 /* Afterwards those who watch the file's attributes in other processes are woken. */
 int sqlite_db_write(struct sqlite_db *db, sqlite_work fn, void *arg, bool *ret_own, struct err *err);
 
-/* types: 's' const char * (NULL: SQL NULL), 'i' int64_t; one per parameter. */
-int sql_open(struct sqlite_db *db, sqlite3_stmt **ret, const char *sql, const char *types, ...);
+/* Values for the parameters ?1, ?2, ... of a statement; SQL_ARGS() makes the list of them, NULL is none. */
+struct sql_arg {
+	enum { SQL_END, SQL_IS_TEXT, SQL_IS_NUMBER } kind;
+	const char *text; /* NULL: SQL NULL */
+	int64_t number;
+};
+#define SQL_TEXT(value)	  ((struct sql_arg){.kind = SQL_IS_TEXT, .text = (value)})
+#define SQL_NUMBER(value) ((struct sql_arg){.kind = SQL_IS_NUMBER, .number = (int64_t)(value)})
+#define SQL_ARGS(...)	  ((const struct sql_arg[]){__VA_ARGS__, {.kind = SQL_END}})
+
+/* To be ended with sqlite3_finalize(). */
+int sql_open(struct sqlite_db *db, sqlite3_stmt **ret, const char *sql, const struct sql_arg *args);
 /* 1: a row, 0: no more, < 0: failed. */
 int sql_next(struct sqlite_db *db, sqlite3_stmt *statement);
 /* Runs to the end. 0 or < 0. */
-int sql_exec(struct sqlite_db *db, const char *sql, const char *types, ...);
+int sql_exec(struct sqlite_db *db, const char *sql, const struct sql_arg *args);
 static inline const char *sql_text(sqlite3_stmt *statement, int column)
 {
 	return (const char *)sqlite3_column_text(statement, column);

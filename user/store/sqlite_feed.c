@@ -67,7 +67,7 @@ struct feed_work {
 static int read_identity(struct sqlite_db *db, char *ret, size_t size)
 {
 	sqlite3_stmt *row;
-	int r = sql_open(db, &row, "SELECT id FROM store", "");
+	int r = sql_open(db, &row, "SELECT id FROM store", NULL);
 
 	if (r < 0)
 		return r;
@@ -123,7 +123,7 @@ static int check_history(struct sqlite_db *db, const struct store_feed *feed)
 	if (r == 0 && strcmp(identity, feed->identity) != 0)
 		r = -EREMCHG;
 	if (r == 0)
-		r = sql_open(db, &row, "SELECT min(revision), max(revision) FROM change", "");
+		r = sql_open(db, &row, "SELECT min(revision), max(revision) FROM change", NULL);
 	if (r < 0)
 		return r;
 	r = sql_next(db, row);
@@ -144,7 +144,7 @@ static int read_changes(struct sqlite_db *db, struct feed_work *work)
 	int r = sql_open(db, &row,
 			 "SELECT revision, kind, key, value FROM change WHERE revision > ?1 "
 			 "ORDER BY revision LIMIT ?2",
-			 "ii", (int64_t)feed->after, (int64_t)ROWS_AT_ONCE);
+			 SQL_ARGS(SQL_NUMBER(feed->after), SQL_NUMBER(ROWS_AT_ONCE)));
 
 	if (r < 0)
 		return r;
@@ -168,7 +168,8 @@ static int read_changes(struct sqlite_db *db, struct feed_work *work)
 static int read_expiry(struct sqlite_db *db, struct feed_work *work)
 {
 	sqlite3_stmt *row;
-	int r = sql_open(db, &row, "SELECT min(expiry) - " SQL_NOW " FROM node WHERE expiry IS NOT NULL", "");
+	int r = sql_open(db, &row, "SELECT min(expiry) - " SQL_NOW " FROM node WHERE expiry IS NOT NULL",
+			 NULL);
 
 	if (r < 0)
 		return r;

@@ -338,6 +338,7 @@ static int copy_text(char **to, const char *from)
 static int copy_endpoints(struct etcd_store *store, const struct config *config)
 {
 	size_t length = 1;
+	char *end;
 
 	store->endpoints = calloc(config->endpoint_count, sizeof(*store->endpoints));
 	if (!store->endpoints)
@@ -350,12 +351,12 @@ static int copy_endpoints(struct etcd_store *store, const struct config *config)
 	}
 	/* Hosts spread over the servers. */
 	store->current = arc4random_uniform((uint32_t)store->endpoint_count);
-	store->base.where = calloc(1, length);
-	if (!store->base.where)
+	store->base.where = end = malloc(length);
+	if (!end)
 		return -ENOMEM;
 	for (size_t i = 0; i < store->endpoint_count; i++) {
-		strcat(store->base.where, i ? "," : "");
-		strcat(store->base.where, store->endpoints[i]);
+		end = stpcpy(end, i ? "," : "");
+		end = stpcpy(end, store->endpoints[i]);
 	}
 	return 0;
 }

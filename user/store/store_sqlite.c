@@ -23,7 +23,7 @@ static int find(struct sqlite_db *db, const char *key, struct node_state *ret)
 	int r = sql_open(db, &row,
 			 "SELECT value IS NULL, modified FROM node WHERE key = ?1 AND "
 			 "(expiry IS NULL OR expiry > " SQL_NOW ")",
-			 "s", key);
+			 SQL_ARGS(SQL_TEXT(key)));
 
 	if (r < 0)
 		return r;
@@ -40,7 +40,7 @@ static int find(struct sqlite_db *db, const char *key, struct node_state *ret)
 static int read_revision(struct sqlite_db *db, uint64_t *ret)
 {
 	sqlite3_stmt *row;
-	int r = sql_open(db, &row, "SELECT max(revision) FROM change", "");
+	int r = sql_open(db, &row, "SELECT max(revision) FROM change", NULL);
 
 	if (r < 0)
 		return r;
@@ -54,14 +54,14 @@ static int read_revision(struct sqlite_db *db, uint64_t *ret)
 static int log_change(struct sqlite_db *db, enum sqlite_change kind, const char *key, const char *value,
 		      uint64_t *ret_revision)
 {
-	int r = sql_exec(db, "INSERT INTO change (kind, key, value) VALUES (?1, ?2, ?3)", "iss",
-			 (int64_t)kind, key, value);
+	int r = sql_exec(db, "INSERT INTO change (kind, key, value) VALUES (?1, ?2, ?3)",
+			 SQL_ARGS(SQL_NUMBER(kind), SQL_TEXT(key), SQL_TEXT(value)));
 
 	if (r < 0)
 		return r;
 	*ret_revision = (uint64_t)sqlite3_last_insert_rowid(db->handle);
-	return sql_exec(db, "DELETE FROM change WHERE revision <= ?1", "i",
-			(int64_t)*ret_revision - CHANGES_KEPT);
+	return sql_exec(db, "DELETE FROM change WHERE revision <= ?1",
+			SQL_ARGS(SQL_NUMBER(*ret_revision - CHANGES_KEPT)));
 }
 
 int sqlite_purge(struct sqlite_db *db)
@@ -69,7 +69,7 @@ int sqlite_purge(struct sqlite_db *db)
 	struct store_list expired = {0};
 	sqlite3_stmt *row;
 	uint64_t revision;
-	int r = sql_open(db, &row, "DELETE FROM node WHERE expiry <= " SQL_NOW " RETURNING key", "");
+	int r = sql_open(db, &row, "DELETE FROM node WHERE expiry <= " SQL_NOW " RETURNING key", NULL);
 
 	if (r < 0)
 		return r;
@@ -102,7 +102,7 @@ static int get_node(struct sqlite_db *db, void *arg)
 	int r = sql_open(db, &row,
 			 "SELECT value, modified FROM node WHERE key = ?1 AND "
 			 "(expiry IS NULL OR expiry > " SQL_NOW ")",
-			 "s", request->key);
+			 SQL_ARGS(SQL_TEXT(request->key)));
 
 	if (r < 0)
 		return r;
@@ -130,7 +130,7 @@ int sqlite_list(struct sqlite_db *db, const char *directory, bool recursive, str
 		db, &row,
 		"SELECT key, value, modified FROM node WHERE key > ?1 || '/' AND key < ?1 || '0' AND "
 		"(expiry IS NULL OR expiry > " SQL_NOW ")",
-		"s", directory);
+		SQL_ARGS(SQL_TEXT(directory)));
 
 	if (r < 0)
 		return r;
@@ -172,8 +172,8 @@ static int make_parents(struct sqlite_db *db, const char *key, uint64_t revision
 		if (r < 0 || (state.exists && state.directory))
 			break;
 		r = state.exists ? -ENOTDIR
-				 : sql_exec(db, "INSERT INTO node VALUES (?1, NULL, ?2, ?2, NULL)", "si",
-					    parent, (int64_t)revision);
+				 : sql_exec(db, "INSERT INTO node VALUES (?1, NULL, ?2, ?2, NULL)",
+					    SQL_ARGS(SQL_TEXT(parent), SQL_NUMBER(revision)));
 	}
 	free(parent);
 	return r;
@@ -196,7 +196,7 @@ static int put_node(struct sqlite_db *db, void *arg)
 {
 	struct request *request = arg;
 	const struct store_put *put = request->put;
-	struct node_state state;
+	struct node_state state = {0};
 	int r = sqlite_purge(db);
 
 	if (r == 0)
@@ -215,14 +215,15 @@ static int put_node(struct sqlite_db *db, void *arg)
 		"INSERT INTO node VALUES (?1, ?2, ?3, ?3, iif(?4 = 0, NULL, " SQL_NOW " + ?4 * 1000)) "
 		"ON CONFLICT (key) DO UPDATE SET value = excluded.value, modified = excluded.modified, "
 		"expiry = excluded.expiry",
-		"ssii", put->key, put->value, (int64_t)request->revision, (int64_t)put->ttl_s);
+		SQL_ARGS(SQL_TEXT(put->key), SQL_TEXT(put->value), SQL_NUMBER(request->revision),
+			 SQL_NUMBER(put->ttl_s)));
 }
 
 static int remove_node(struct sqlite_db *db, void *arg)
 {
 	struct request *request = arg;
 	const struct store_removal *removal = request->removal;
-	struct node_state state;
+	struct node_state state = {0};
 	uint64_t revision;
 	int r = sqlite_purge(db);
 
@@ -240,8 +241,8 @@ static int remove_node(struct sqlite_db *db, void *arg)
 		       &revision);
 	if (r < 0)
 		return r;
-	return sql_exec(db, "DELETE FROM node WHERE key = ?1 OR (key > ?1 || '/' AND key < ?1 || '0')", "s",
-			removal->key);
+	return sql_exec(db, "DELETE FROM node WHERE key = ?1 OR (key > ?1 || '/' AND key < ?1 || '0')",
+			SQL_ARGS(SQL_TEXT(removal->key)));
 }
 
 /* The sentence for a refusal that is not SQLite's. */

@@ -278,10 +278,11 @@ static void rest(struct store_watch *watch)
 
 static void watch_free(struct store_watch *watch)
 {
-	struct known *known, *next;
+	struct known *known = watch->known, *next;
 
-	HASH_ITER (hh, watch->known, known, next) {
-		HASH_DEL(watch->known, known);
+	HASH_CLEAR(hh, watch->known); /* the elements stay linked */
+	for (; known; known = next) {
+		next = known->hh.next;
 		known_free(known);
 	}
 	store_feed_clear(&watch->feed);

@@ -102,14 +102,14 @@ static int parse_start(struct ctl *ctl, const struct args *args, struct start *r
 	return STATUS_DONE;
 }
 
-static void note_ignored(struct ctl *ctl, const struct args *args)
+static void note_ignored(const struct args *args)
 {
 	static const char *const ignored[] = {"--node-image", "--libnetwork-image", "--no-pull"};
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		if (args_has(args, ignored[i]))
-			ctl_failed(ctl, "Note: %s is ignored, the daemon is a process of this host.",
-				   ignored[i]);
+			fprintf(stderr, "Note: %s is ignored, the daemon is a process of this host.\n",
+				ignored[i]);
 }
 
 /*
@@ -291,7 +291,7 @@ int cmd_node_start(struct ctl *ctl, const struct args *args)
 		return status;
 	if (!ctl_is_root(ctl))
 		return STATUS_ROOT;
-	note_ignored(ctl, args);
+	note_ignored(args);
 	status = prepare_host(ctl, &start);
 	if (status != STATUS_DONE || start.only_prepare)
 		return status;

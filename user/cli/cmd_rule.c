@@ -294,16 +294,21 @@ static const char *read_input(struct ctl *ctl)
 	return NULL;
 }
 
-static int parse_rules(struct ctl *ctl, const char *text, struct rules **ret)
+/* NULL: told why not. Free with rules_free(). */
+static struct rules *parse_rules(struct ctl *ctl, const char *text)
 {
+	struct rules *rules;
 	struct err err;
 
-	if (rules_parse(text, ret, &err) < 0)
-		return ctl_failed(ctl, "Rules JSON is not valid: %s.", err.text);
-	if ((*ret)->id)
-		return STATUS_DONE;
-	rules_free(*ret);
-	return ctl_failed(ctl, "Rules JSON is not valid: id is missing.");
+	if (rules_parse(text, &rules, &err) < 0) {
+		ctl_failed(ctl, "Rules JSON is not valid: %s.", err.text);
+		return NULL;
+	}
+	if (rules->id)
+		return rules;
+	rules_free(rules);
+	ctl_failed(ctl, "Rules JSON is not valid: id is missing.");
+	return NULL;
 }
 
 static int collect_tag(void *arg, char **tag)
@@ -311,54 +316,66 @@ static int collect_tag(void *arg, char **tag)
 	return strings_add(arg, *tag);
 }
 
+/* Rules to store, as they were given: with names of networks. */
+struct update {
+	struct profile_ref ref;
+	struct rules *rules;
+};
+
+/* Also accepts tags that are stored now, so that what `rule json` prints can always be given back. */
 static int replace_rules(struct ctl *ctl, void *arg, const char *old, const char **ret_new)
 {
-	const struct translation *update = arg;
-	const char *text = read_input(ctl);
+	struct update *update = arg;
 	struct strings stored_tags = {0};
-	struct rules *stored = NULL, *rules = NULL;
-	struct translation t = *update;
-	int status = text ? parse_rules(ctl, text, &rules) : STATUS_FAILED;
+	struct translation t = {.ctl = ctl, .ref = &update->ref, .accepted = &stored_tags};
+	struct rules *stored = NULL;
+	int status;
 
-	if (status != STATUS_DONE)
-		return status;
-	if (strcmp(rules->id, t.ref->given) != 0) {
-		out_say(&ctl->out, "Rules JSON \"id\"=%s doesn't match profile name %s.", rules->id,
-			t.ref->given);
-		status = STATUS_FAILED;
-		goto out;
-	}
 	/* Stored rules that are not valid any more must not be in the way of replacing them. */
 	if (old && rules_parse(old, &stored, NULL) == 0 &&
 	    rules_visit_tags(stored, collect_tag, &stored_tags) < 0)
 		arena_check(NULL);
-	t.accepted = &stored_tags;
-	status = rules_visit_tags(rules, tag_to_id, &t);
+	status = rules_visit_tags(update->rules, tag_to_id, &t);
 	if (status == STATUS_DONE) {
-		replace_text(&rules->id, t.ref->id);
-		*ret_new = ctl_keep(ctl, rules_format(rules));
+		replace_text(&update->rules->id, update->ref.id);
+		*ret_new = ctl_keep(ctl, rules_format(update->rules));
 	}
 	rules_free(stored);
 	strings_done(&stored_tags);
-out:
-	rules_free(rules);
+	return status;
+}
+
+static int run_update(struct ctl *ctl, struct update *update)
+{
+	const char *given = update->ref.given;
+	char key[KEY_MAX];
+	int status;
+
+	if (strcmp(update->rules->id, given) != 0) {
+		out_say(&ctl->out, "Rules JSON \"id\"=%s doesn't match profile name %s.", update->rules->id,
+			given);
+		return STATUS_FAILED;
+	}
+	status = ctl_change(ctl, key_profile_part(key, update->ref.id, "rules"), replace_rules, update);
+	if (status == STATUS_DONE)
+		out_say(&ctl->out, "Successfully updated rules on profile %s", given);
 	return status;
 }
 
 int cmd_rule_update(struct ctl *ctl, const struct args *args)
 {
-	const char *given = args_get(args, "<PROFILE>");
-	struct profile_ref ref;
-	struct translation t = {.ctl = ctl, .ref = &ref};
-	char key[KEY_MAX];
+	const char *given = args_get(args, "<PROFILE>"), *text;
+	struct update update = {0};
 	int status;
 
 	if (!check_profile_name(&ctl->out, given) || !ctl_open(ctl))
 		return STATUS_FAILED;
-	status = profile_find(ctl, given, &ref);
-	if (status == STATUS_DONE)
-		status = ctl_change(ctl, key_profile_part(key, ref.id, "rules"), replace_rules, &t);
-	if (status == STATUS_DONE)
-		out_say(&ctl->out, "Successfully updated rules on profile %s", given);
+	status = profile_find(ctl, given, &update.ref);
+	if (status != STATUS_DONE)
+		return status;
+	text = read_input(ctl);
+	update.rules = text ? parse_rules(ctl, text) : NULL;
+	status = update.rules ? run_update(ctl, &update) : STATUS_FAILED;
+	rules_free(update.rules);
 	return status;
 }

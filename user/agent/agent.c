@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "util/log.h"
+#include "util/memory.h"
 
 static void on_link(void *arg, const struct link_info *link, bool gone)
 {
@@ -38,6 +39,11 @@ static void refresh(evutil_socket_t fd, short events, void *arg)
 		agent->flows = dataplane_expire_flows(agent->dataplane);
 		endpoints_refresh(agent);
 	}
+	/* Once things have settled, not in the middle of work. */
+	if (agent->was_busy && !agent->busy)
+		memory_trim();
+	agent->was_busy = agent->busy;
+	agent->busy = false;
 	event_add(agent->refresh_event, &next);
 }
 

@@ -273,8 +273,8 @@ void endpoints_remove(struct agent *agent, const char *key)
 }
 
 /*
- * An interface with our prefix that no endpoint claims gets programs too: they drop what comes from it. Notifications
- * trail behind the kernel, so it may be gone already.
+ * An interface with our prefix that no endpoint claims gets programs too: they drop what comes from it.
+ * Notifications trail behind the kernel, so it may be gone already.
  */
 static void guard_interface(struct agent *agent, int ifindex, const char *name)
 {
@@ -321,7 +321,7 @@ void endpoints_refresh(struct agent *agent)
 {
 	struct local_endpoint *ep, *next;
 
-	HASH_ITER(hh, agent->endpoints, ep, next) {
+	HASH_ITER (hh, agent->endpoints, ep, next) {
 		if (ep->slot)
 			guard_interface(agent, ep->ifindex, ep->model->name);
 	}

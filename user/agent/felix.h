@@ -13,11 +13,11 @@
 #include "util/err.h"
 
 struct felix {
-	char interface_prefix[16];	/* InterfacePrefix */
-	enum host_action host_action;	/* DefaultEndpointToHostAction */
-	enum drop_action drop_action;	/* DropActionOverride */
-	bool keep_established;		/* EstablishedFlows: "keep" or "revalidate" */
-	int log_severity;		/* LogSeverityScreen as enum log_level */
+	char interface_prefix[16];	 /* InterfacePrefix */
+	enum host_action host_action;	 /* DefaultEndpointToHostAction */
+	enum drop_action drop_action;	 /* DropActionOverride */
+	bool keep_established;		 /* EstablishedFlows: "keep" or "revalidate" */
+	int log_severity;		 /* LogSeverityScreen as enum log_level */
 	unsigned int refresh_interval_s; /* DataplaneRefreshSecs */
 };
 

@@ -78,6 +78,8 @@ struct agent {
 	struct event *commit_event; /* one for all changes of one turn of the event loop */
 	struct event *refresh_event;
 	int flows;
+	bool busy;     /* policy changed since the last turn of refresh_event */
+	bool was_busy; /* and before that: memory has not been trimmed since */
 	struct problem *problems;
 	struct timespec started;
 };

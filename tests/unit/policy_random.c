@@ -214,7 +214,8 @@ static void put_parties(struct random *random, struct text *text)
 	put_labels(random, text);
 }
 
-static void put_document(struct random *random, struct text *text, enum kind kind)
+/* Interfaces are named like their endpoints, as problems are told by interface. */
+static void put_document(struct random *random, struct text *text, enum kind kind, const char *name)
 {
 	put(text, kind == TAGS ? "" : kind == LABELS ? "" : "{");
 	if (kind == RULES || kind == POLICY) {
@@ -231,8 +232,8 @@ static void put_document(struct random *random, struct text *text, enum kind kin
 	if (kind == LABELS)
 		put_labels(random, text);
 	if (kind == WORKLOAD) {
-		put(text, "'state': '%s', 'name': 'cali%u', ", one_in(random, 6) ? "inactive" : "active",
-		    random_below(random, 8));
+		put(text, "'state': '%s', 'name': 'cali%s', ", one_in(random, 6) ? "inactive" : "active",
+		    strchr(name, '/') + 1);
 		put_parties(random, text);
 		put(text, ", 'ipv4_nets': ");
 		put_addresses(random, text, 0, ADDRESSES4);
@@ -294,7 +295,7 @@ void random_change(struct random *random, struct fixture *fixture)
 	if (kind == POOL)
 		put_pool(random, &text, name);
 	else
-		put_document(random, &text, kind);
+		put_document(random, &text, kind, name);
 	if (!fixture_set_slot(fixture, kind, name, text.data, slot))
 		fail_msg("generated a document that is not valid: %s: %s", name, text.data);
 }

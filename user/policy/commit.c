@@ -14,8 +14,8 @@
 
 #include "policy/engine.h"
 
-/* Each failure needs one pass to be closed and one to be tried again. */
-#define PASSES_MAX 6
+/* Each failure needs one pass to be closed and one to be tried again. Only a broken sink needs more. */
+#define PASSES_MAX 8
 
 /* ---- what is reused after a fence ---- */
 
@@ -223,6 +223,7 @@ static int close_stale(struct policy_engine *engine)
 		if (!cohort->relist)
 			continue;
 		cohort->closed = true;
+		engine->cohorts_closed = true;
 		r = cohort_queue_slots(engine, cohort);
 	}
 	return r;
@@ -292,8 +293,7 @@ static bool is_unfinished(const struct policy_engine *engine, bool drained)
 {
 	bool failed = engine->does_not_fit || engine->places_failed;
 
-	return engine->queued_slots.count > 0 || engine->bumps.size > 0 ||
-	       (engine->queued_cohorts.count > 0 && !engine->does_not_fit) ||
+	return engine->queued_slots.count > 0 || engine->bumps.size > 0 || engine->cohorts_closed ||
 	       (failed && (drained || engine->limbo.size > 0));
 }
 
@@ -324,6 +324,7 @@ static int commit_pass(struct policy_engine *engine, bool *ret_again)
 	engine->pass++;
 	engine->does_not_fit = false;
 	engine->places_failed = false;
+	engine->cohorts_closed = false;
 	r = prepare(engine);
 	if (r == 0)
 		r = publish(engine);

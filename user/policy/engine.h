@@ -85,7 +85,8 @@ struct policy_engine {
 	/* rules */
 	struct vector queued_rulesets, queued_cohorts;
 	bool rulesets_changed, rulesets_stale;
-	bool does_not_fit; /* some ruleset or list: try again when there is room */
+	bool cohorts_closed; /* in this pass: the next one must give them lists */
+	bool does_not_fit;   /* some ruleset or list: try again when there is room */
 	struct ports *ports;
 	struct ports **ports_by_number;
 	struct space port_numbers;

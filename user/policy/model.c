@@ -79,6 +79,8 @@ static int remove_policy(struct policy_engine *engine, struct tier_policy *polic
 	struct tier *tier = policy->tier;
 	int r = ruleset_set(engine, &policy->rules, NULL, NULL);
 
+	/* Now, for another policy of this name may come. */
+	ruleset_report(engine, &policy->rules, NULL);
 	HASH_DEL(tier->policies, policy);
 	policy->tier = NULL;
 	engine->tiers_changed = true;

@@ -266,11 +266,13 @@ static int settle(struct policy_engine *engine, const struct change *change)
 static int fail(struct policy_engine *engine, const struct change *change)
 {
 	struct place *place = change->place;
-	const struct place *old = place->published ? place : place_around(engine, place);
+	const struct place *around = place_around(engine, place);
+	const struct place *old = place->published ? place : around;
+	const struct row *wanted = change->present ? change->row : around ? around->row : NULL;
 	int r = 0;
 
 	if (!change->stuck)
-		row_compare(engine, old ? old->row : NULL, change->row, true);
+		row_compare(engine, old ? old->row : NULL, wanted, true);
 	row_unref(engine, change->row);
 	place->queued = false;
 	engine->places_failed = true;

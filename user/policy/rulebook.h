@@ -52,6 +52,8 @@ void ruleset_done(struct ruleset *set);
 int ruleset_set(struct policy_engine *engine, struct ruleset *set, const struct rules_list *inbound,
 		const struct rules_list *outbound);
 int ruleset_queue(struct policy_engine *engine, struct ruleset *set);
+/* Tells what is wrong with it (NULL: nothing), if that is news. */
+void ruleset_report(struct policy_engine *engine, struct ruleset *set, const char *text);
 /* Compiles those that are used and changed, drops those that are not used. */
 int rulesets_compile(struct policy_engine *engine);
 /* Finds out which of them look at a stale set. */

@@ -7,9 +7,10 @@
 
 #include "policy/engine.h"
 
-#define DOES_NOT_FIT "its rules do not fit into the policy maps, so it denies; use fewer rules or profiles"
-#define STALE                                                                                                \
-	"addresses that its rules ask for do not fit into the maps, so it denies; use fewer endpoints or nets"
+static const char does_not_fit[] =
+	"its rules do not fit into the policy maps, so it denies; use fewer rules or profiles";
+static const char stale[] =
+	"addresses that its rules ask for do not fit into the maps, so it denies; use fewer endpoints or nets";
 
 int ruleset_init(struct ruleset *set, const char *kind, const char *tier, const char *name)
 {
@@ -104,14 +105,17 @@ static void drop_ids(struct policy_engine *engine, struct ruleset *set)
 	}
 }
 
-static void report(struct policy_engine *engine, struct ruleset *set)
+void ruleset_report(struct policy_engine *engine, struct ruleset *set, const char *text)
 {
-	const char *text = set->failure ? set->failure : set->stale ? STALE : NULL;
-
 	if (text == set->problem)
 		return;
 	set->problem = text;
 	engine->problem(engine->problem_arg, set->title, text);
+}
+
+static void report(struct policy_engine *engine, struct ruleset *set)
+{
+	ruleset_report(engine, set, set->failure ? set->failure : set->stale ? stale : NULL);
 }
 
 /* The pages that are in force stay, for lists refer to them. */
@@ -160,7 +164,7 @@ static int update(struct policy_engine *engine, struct ruleset *set)
 		return r;
 	if (r == -ENOSPC)
 		engine_error(engine, r);
-	set->failure = r == -ENOSPC ? DOES_NOT_FIT : NULL;
+	set->failure = r == -ENOSPC ? does_not_fit : NULL;
 	set->compiled = r == 0;
 	set->changed = true;
 	engine->rulesets_changed = true;
@@ -203,20 +207,20 @@ static bool page_is_stale(const struct policy_engine *engine, const struct page 
 
 static void check_stale(struct policy_engine *engine, struct ruleset *set)
 {
-	bool stale = false;
+	bool is_stale = false;
 
 	for (int direction = 0; direction < 2; direction++) {
 		for (int class = 0; class < CLASS_COUNT; class ++) {
 			const struct vector *pages = &set->pages[direction][class];
 
-			for (size_t i = 0; !stale && i < pages->count; i++)
-				stale = page_is_stale(engine, pages->items[i]);
+			for (size_t i = 0; !is_stale && i < pages->count; i++)
+				is_stale = page_is_stale(engine, pages->items[i]);
 		}
 	}
-	engine->rulesets_stale |= stale;
-	if (stale == set->stale)
+	engine->rulesets_stale |= is_stale;
+	if (is_stale == set->stale)
 		return;
-	set->stale = stale;
+	set->stale = is_stale;
 	set->changed = true;
 	engine->rulesets_changed = true;
 	report(engine, set);

@@ -66,7 +66,7 @@ static int check_profiles(struct ctl *ctl, const struct strings *profiles)
 	if (!ctl_open(ctl))
 		return STATUS_FAILED;
 	for (size_t i = 0; i < profiles->count; i++) {
-		if (!profile_exists(ctl, profiles->items[i], &exists))
+		if (!profile_ref_exists(ctl, profiles->items[i], &exists))
 			return STATUS_FAILED;
 		if (!exists) {
 			out_say(&ctl->out, "Profile with name %s was not found.", profiles->items[i]);

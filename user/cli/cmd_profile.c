@@ -77,7 +77,7 @@ static int profile_add(struct ctl *ctl, const struct args *args)
 	char key[KEY_MAX];
 	bool exists;
 
-	if (!check_profile_name(&ctl->out, id) || !ctl_open(ctl) || !profile_exists(ctl, id, &exists))
+	if (!check_profile_name(&ctl->out, id) || !ctl_open(ctl) || !profile_ref_exists(ctl, id, &exists))
 		return STATUS_FAILED;
 	if (exists) {
 		out_say(&ctl->out, "Profile %s already exists.", id);
@@ -117,7 +117,7 @@ static int profile_remove(struct ctl *ctl, const struct args *args)
 	char key[KEY_MAX];
 	struct err err;
 
-	if (!check_profile_name(&ctl->out, id) || !ctl_open(ctl) || !profile_exists(ctl, id, &exists))
+	if (!check_profile_name(&ctl->out, id) || !ctl_open(ctl) || !profile_ref_exists(ctl, id, &exists))
 		return STATUS_FAILED;
 	if (!exists) {
 		out_say(&ctl->out, "Profile %s not found.", id);
@@ -153,7 +153,7 @@ static int open_profile(struct ctl *ctl, const struct args *args, struct profile
 
 	if (!check_profile_name(&ctl->out, given) || !ctl_open(ctl))
 		return STATUS_FAILED;
-	return profile_find(ctl, given, ret);
+	return profile_ref_find(ctl, given, ret);
 }
 
 static int tag_show(struct ctl *ctl, const struct args *args)
@@ -172,7 +172,7 @@ static int tag_show(struct ctl *ctl, const struct args *args)
 	if (status != STATUS_DONE)
 		return status;
 	for (size_t i = 0; i < tags.count; i++)
-		if (strings_add(&shown, profile_tag_name(ctl, &ref, tags.items[i])) < 0)
+		if (strings_add(&shown, profile_ref_tag_name(ctl, &ref, tags.items[i])) < 0)
 			arena_check(NULL);
 	out_list(&ctl->out, "tags", &shown);
 	strings_done(&shown);
@@ -222,9 +222,9 @@ static int tag_change(struct ctl *ctl, const struct args *args)
 
 	if (status != STATUS_DONE)
 		return status;
-	change.tag = profile_tag_id(ctl, &change.ref, tag);
+	change.tag = profile_ref_tag_id(ctl, &change.ref, tag);
 	if (!change.tag && change.add)
-		return profile_tag_unknown(ctl, tag);
+		return profile_ref_tag_unknown(ctl, tag);
 	if (!change.tag)
 		change.tag = tag; /* of a network that is gone: shown by its id */
 	status = ctl_change(ctl, key_profile_part(key, change.ref.id, "tags"), change_tags, &change);

@@ -45,19 +45,19 @@ static int tag_to_name(void *arg, char **tag)
 {
 	const struct translation *t = arg;
 
-	replace_text(tag, profile_tag_name(t->ctl, t->ref, *tag));
+	replace_text(tag, profile_ref_tag_name(t->ctl, t->ref, *tag));
 	return STATUS_DONE;
 }
 
 static int tag_to_id(void *arg, char **tag)
 {
 	const struct translation *t = arg;
-	const char *id = profile_tag_id(t->ctl, t->ref, *tag);
+	const char *id = profile_ref_tag_id(t->ctl, t->ref, *tag);
 
 	if (!id && (t->accept_all || (t->accepted && strings_has(t->accepted, *tag))))
 		return STATUS_DONE;
 	if (!id)
-		return profile_tag_unknown(t->ctl, *tag);
+		return profile_ref_tag_unknown(t->ctl, *tag);
 	replace_text(tag, id);
 	return STATUS_DONE;
 }
@@ -72,7 +72,7 @@ static int open_rules(struct ctl *ctl, const struct args *args, struct profile_r
 
 	if (!check_profile_name(&ctl->out, given) || !ctl_open(ctl))
 		return STATUS_FAILED;
-	status = profile_find(ctl, given, ref);
+	status = profile_ref_find(ctl, given, ref);
 	if (status != STATUS_DONE)
 		return status;
 	if (!ctl_read(ctl, key_profile_part(key, ref->id, "rules"), &text))
@@ -254,7 +254,8 @@ static int run_change(struct ctl *ctl, const struct args *args, bool add)
 
 	if (status != STATUS_DONE)
 		return status;
-	status = ctl_open(ctl) ? profile_find(ctl, args_get(args, "<PROFILE>"), &change.ref) : STATUS_FAILED;
+	status = ctl_open(ctl) ? profile_ref_find(ctl, args_get(args, "<PROFILE>"), &change.ref)
+			       : STATUS_FAILED;
 	if (status == STATUS_DONE && change.has_rule)
 		status = rule_visit_tags(&change.rule, tag_to_id, &t);
 	if (status == STATUS_DONE)
@@ -370,7 +371,7 @@ int cmd_rule_update(struct ctl *ctl, const struct args *args)
 
 	if (!check_profile_name(&ctl->out, given) || !ctl_open(ctl))
 		return STATUS_FAILED;
-	status = profile_find(ctl, given, &update.ref);
+	status = profile_ref_find(ctl, given, &update.ref);
 	if (status != STATUS_DONE)
 		return status;
 	text = read_input(ctl);

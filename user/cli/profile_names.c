@@ -14,7 +14,7 @@ struct known_network {
 	const char *name, *id; /* one of them NULL: the other is no network's */
 };
 
-bool profile_exists(struct ctl *ctl, const char *id, bool *ret)
+bool profile_ref_exists(struct ctl *ctl, const char *id, bool *ret)
 {
 	char key[KEY_MAX];
 	struct store_list list;
@@ -26,18 +26,18 @@ bool profile_exists(struct ctl *ctl, const char *id, bool *ret)
 	return true;
 }
 
-int profile_find(struct ctl *ctl, const char *given, struct profile_ref *ret)
+int profile_ref_find(struct ctl *ctl, const char *given, struct profile_ref *ret)
 {
 	struct docker_network network;
 	bool exists;
 
 	*ret = (struct profile_ref){.given = given, .id = given};
-	if (!profile_exists(ctl, given, &exists))
+	if (!profile_ref_exists(ctl, given, &exists))
 		return STATUS_FAILED;
 	if (exists)
 		return STATUS_DONE;
 	if (docker_network_by_name(ctl, given, &network)) {
-		if (!profile_exists(ctl, network.id, &exists))
+		if (!profile_ref_exists(ctl, network.id, &exists))
 			return STATUS_FAILED;
 		ret->id = network.id;
 		ret->is_network = true;
@@ -60,7 +60,7 @@ static const struct known_network *remember(struct ctl *ctl, struct profile_ref 
 	return known;
 }
 
-const char *profile_tag_name(struct ctl *ctl, struct profile_ref *ref, const char *tag)
+const char *profile_ref_tag_name(struct ctl *ctl, struct profile_ref *ref, const char *tag)
 {
 	const struct known_network *known = ref->known;
 	struct docker_network network;
@@ -75,7 +75,7 @@ const char *profile_tag_name(struct ctl *ctl, struct profile_ref *ref, const cha
 	return known->name ? known->name : tag;
 }
 
-const char *profile_tag_id(struct ctl *ctl, struct profile_ref *ref, const char *tag)
+const char *profile_ref_tag_id(struct ctl *ctl, struct profile_ref *ref, const char *tag)
 {
 	const struct known_network *known = ref->known;
 	struct docker_network network;
@@ -90,7 +90,7 @@ const char *profile_tag_id(struct ctl *ctl, struct profile_ref *ref, const char 
 	return known->id;
 }
 
-int profile_tag_unknown(struct ctl *ctl, const char *tag)
+int profile_ref_tag_unknown(struct ctl *ctl, const char *tag)
 {
 	out_para(&ctl->out,
 		 "Docker network (%s) does not exist.  Create the network first, then use it as a tag.", tag);

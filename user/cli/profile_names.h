@@ -16,16 +16,16 @@ struct profile_ref {
 	struct known_network *known;
 };
 
-bool profile_exists(struct ctl *ctl, const char *id, bool *ret);
+bool profile_ref_exists(struct ctl *ctl, const char *id, bool *ret);
 /* Finds a profile by id, then by network name. Otherwise tells what is wrong and returns STATUS_FAILED. */
-int profile_find(struct ctl *ctl, const char *given, struct profile_ref *ret);
+int profile_ref_find(struct ctl *ctl, const char *given, struct profile_ref *ret);
 
 /* Tag as shown: an unknown id stays as it is. */
-const char *profile_tag_name(struct ctl *ctl, struct profile_ref *ref, const char *tag);
+const char *profile_ref_tag_name(struct ctl *ctl, struct profile_ref *ref, const char *tag);
 /* Tag as stored; NULL: there is no such network. */
-const char *profile_tag_id(struct ctl *ctl, struct profile_ref *ref, const char *tag);
+const char *profile_ref_tag_id(struct ctl *ctl, struct profile_ref *ref, const char *tag);
 /* Tells that a tag's network does not exist. Returns STATUS_FAILED. */
-int profile_tag_unknown(struct ctl *ctl, const char *tag);
+int profile_ref_tag_unknown(struct ctl *ctl, const char *tag);
 
 /* Calls back for each tag in a rule or in all rules; the tag may be replaced. Ends at the first non-zero. */
 typedef int (*tag_visitor)(void *arg, char **tag);

@@ -139,10 +139,10 @@ static __always_inline int fast_ipv4(struct __sk_buff *skb, bool sending)
 	if (!fast_l4(&f, port, end))
 		return SLOW;
 	swap = ip->saddr > ip->daddr || (ip->saddr == ip->daddr && port[0] > port[1]);
-	key.address[0] = swap ? ip->daddr : ip->saddr;
-	key.address[1] = swap ? ip->saddr : ip->daddr;
-	key.port[0] = swap ? port[1] : port[0];
-	key.port[1] = swap ? port[0] : port[1];
+	__builtin_memcpy(key.address[0], swap ? &ip->daddr : &ip->saddr, sizeof(key.address[0]));
+	__builtin_memcpy(key.address[1], swap ? &ip->saddr : &ip->daddr, sizeof(key.address[1]));
+	key.port[0] = bpf_ntohs(swap ? port[1] : port[0]);
+	key.port[1] = bpf_ntohs(swap ? port[0] : port[1]);
 	key.protocol = f.protocol;
 	f.dir = swap;
 	f.flow = bpf_map_lookup_elem(&flow4, &key);

@@ -89,10 +89,10 @@ static __always_inline __u32 tuple_direction(const struct tuple *tuple)
 static __always_inline void flow4_key(const struct tuple *tuple, __u32 dir, struct flow4_key *key)
 {
 	__builtin_memset(key, 0, sizeof(*key));
-	key->address[0] = dir ? tuple->destination[0] : tuple->source[0];
-	key->address[1] = dir ? tuple->source[0] : tuple->destination[0];
-	key->port[0] = dir ? tuple->destination_port : tuple->source_port;
-	key->port[1] = dir ? tuple->source_port : tuple->destination_port;
+	__builtin_memcpy(key->address[0], dir ? tuple->destination : tuple->source, 4);
+	__builtin_memcpy(key->address[1], dir ? tuple->source : tuple->destination, 4);
+	key->port[0] = bpf_ntohs(dir ? tuple->destination_port : tuple->source_port);
+	key->port[1] = bpf_ntohs(dir ? tuple->source_port : tuple->destination_port);
 	key->protocol = tuple->protocol;
 }
 
@@ -101,8 +101,8 @@ static __always_inline void flow6_key(const struct tuple *tuple, __u32 dir, stru
 	__builtin_memset(key, 0, sizeof(*key));
 	__builtin_memcpy(key->address[0], dir ? tuple->destination : tuple->source, 16);
 	__builtin_memcpy(key->address[1], dir ? tuple->source : tuple->destination, 16);
-	key->port[0] = dir ? tuple->destination_port : tuple->source_port;
-	key->port[1] = dir ? tuple->source_port : tuple->destination_port;
+	key->port[0] = bpf_ntohs(dir ? tuple->destination_port : tuple->source_port);
+	key->port[1] = bpf_ntohs(dir ? tuple->source_port : tuple->destination_port);
 	key->protocol = tuple->protocol;
 }
 

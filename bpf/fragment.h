@@ -14,8 +14,8 @@
 static __always_inline void fragment4_key(const struct packet *p, struct fragment4_key *key)
 {
 	__builtin_memset(key, 0, sizeof(*key));
-	key->source = p->tuple.source[0];
-	key->destination = p->tuple.destination[0];
+	__builtin_memcpy(key->source, p->tuple.source, sizeof(key->source));
+	__builtin_memcpy(key->destination, p->tuple.destination, sizeof(key->destination));
 	key->id = p->fragment_id;
 	key->protocol = p->fragment_protocol;
 }
@@ -33,8 +33,8 @@ static __always_inline void fragment6_key(const struct packet *p, struct fragmen
 static __noinline void fragment_record(const struct packet *p)
 {
 	struct fragment record = {
-		.source_port = p->tuple.source_port,
-		.destination_port = p->tuple.destination_port,
+		.source_port = bpf_ntohs(p->tuple.source_port),
+		.destination_port = bpf_ntohs(p->tuple.destination_port),
 		.protocol = p->tuple.protocol,
 		.seen = now(),
 	};
@@ -73,8 +73,8 @@ static __noinline int fragment_resolve(struct packet *p)
 	record = fragment_find(p);
 	if (!record || now() - record->seen > FRAGMENT_SECONDS * settings.hz)
 		return -DROP_REASON_FRAGMENT_ORPHAN;
-	p->tuple.source_port = record->source_port;
-	p->tuple.destination_port = record->destination_port;
+	p->tuple.source_port = bpf_htons(record->source_port);
+	p->tuple.destination_port = bpf_htons(record->destination_port);
 	p->tuple.protocol = record->protocol;
 	packet_classify(p);
 	if (p->tuple.protocol == PROTOCOL_TCP)

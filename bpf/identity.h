@@ -8,8 +8,9 @@
 /* Keys are copied to the stack: 6.1's verifier takes them from there but not from a function's argument. */
 static __always_inline const struct address *address4_find(const __be32 *address)
 {
-	struct address4_key key = {.address = address[0]};
+	struct address4_key key;
 
+	__builtin_memcpy(key.address, address, sizeof(key.address));
 	return bpf_map_lookup_elem(&address4, &key);
 }
 
@@ -23,8 +24,9 @@ static __always_inline const struct address *address6_find(const __be32 *address
 
 static __always_inline const struct address *prefix4_find(const __be32 *address)
 {
-	struct prefix4_key key = {.prefix_length = 32, .address = address[0]};
+	struct prefix4_key key = {.prefix_length = 32};
 
+	__builtin_memcpy(key.address, address, sizeof(key.address));
 	return bpf_map_lookup_elem(&prefix4, &key);
 }
 

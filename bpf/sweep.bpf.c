@@ -48,9 +48,9 @@ static long half_open_settle(void *map, const __u32 *account, struct half_open *
 
 static long flow4_purge(void *map, const struct flow4_key *key, struct flow *flow, struct sweep **sweep)
 {
-	__be32 address = (*sweep)->address[0];
+	const __be32 *ends = (const __be32 *)key->address, address = (*sweep)->address[0];
 
-	if (key->address[0] == address || key->address[1] == address) {
+	if (ends[0] == address || ends[1] == address) {
 		bpf_map_delete_elem(&flow4, key);
 		(*sweep)->deleted++;
 	}
@@ -59,8 +59,9 @@ static long flow4_purge(void *map, const struct flow4_key *key, struct flow *flo
 
 static long flow6_purge(void *map, const struct flow6_key *key, struct flow *flow, struct sweep **sweep)
 {
-	if (address_equal(key->address[0], (*sweep)->address) ||
-	    address_equal(key->address[1], (*sweep)->address)) {
+	const __be32 *ends = (const __be32 *)key->address;
+
+	if (address_equal(ends, (*sweep)->address) || address_equal(ends + 4, (*sweep)->address)) {
 		bpf_map_delete_elem(&flow6, key);
 		(*sweep)->deleted++;
 	}

@@ -5,8 +5,8 @@
  * The maps are also a user interface: `bpftool map dump pinned /sys/fs/bpf/calico/...` prints these
  * structs by their BTF, so field names are words and padding is named and zero (hash maps compare bytes).
  *
- * Byte order: addresses and the ports of flow keys are in network order (__be*), as they stand in the
- * packet; ports in rules are in host order, because rules compare ranges.
+ * Byte order: addresses are bytes in the order of the packet, so that a dump reads like the address; keys
+ * that hold some are aligned to words, which is how the programs write them. Ports are in host order.
  *
  * Any change of layout or meaning bumps ABI_VERSION. The daemon creates new policy maps at every start
  * and only takes over flow and counter maps whose version, key and value sizes are equal.
@@ -22,6 +22,9 @@
 
 #define ABI_ASSERT_SIZE(type, size)                                                                          \
 	_Static_assert(sizeof(type) == (size), #type " has another size than the ABI says")
+
+/* On a struct of bytes: to be copied as 32-bit words. */
+#define ABI_WORDS __attribute__((aligned(4)))
 
 /* ---- identities: what policy knows about an address ------------------------------------------------ */
 
@@ -56,23 +59,27 @@ struct address {
 ABI_ASSERT_SIZE(struct address, 16);
 
 struct address4_key {
-	__be32 address;
-};
+	__u8 address[4];
+} ABI_WORDS;
+ABI_ASSERT_SIZE(struct address4_key, 4);
 
 struct address6_key {
-	__be32 address[4];
-};
+	__u8 address[16];
+} ABI_WORDS;
+ABI_ASSERT_SIZE(struct address6_key, 16);
 
 /* Prefixes for addresses that are in no exact map: the CIDRs of active rules and of pools. */
 struct prefix4_key {
 	__u32 prefix_length;
-	__be32 address;
+	__u8 address[4];
 };
+ABI_ASSERT_SIZE(struct prefix4_key, 8);
 
 struct prefix6_key {
 	__u32 prefix_length;
-	__be32 address[4];
+	__u8 address[16];
 };
+ABI_ASSERT_SIZE(struct prefix6_key, 20);
 
 /*
  * Generations make established flows re-check policy. A flow stores the generation of both its addresses;

@@ -10,23 +10,24 @@
 
 /*
  * Both ends in an order that does not depend on the direction of the packet: end 0 has the smaller address
- * (compared as numbers as they lie in memory), or the smaller port when the addresses are equal.
- * Network order. The ports of an ICMP echo are both its identifier; of protocols without ports, 0.
+ * (compared word by word, as the machine reads them), or when the addresses are equal the smaller port
+ * (as it stands in the packet). The ports of an ICMP echo are both its identifier; of protocols without
+ * ports, 0.
  */
 struct flow4_key {
-	__be32 address[2];
-	__be16 port[2];
+	__u8 address[2][4];
+	__u16 port[2]; /* host order */
 	__u8 protocol;
 	__u8 padding[3];
-};
+} ABI_WORDS;
 ABI_ASSERT_SIZE(struct flow4_key, 16);
 
 struct flow6_key {
-	__be32 address[2][4];
-	__be16 port[2];
+	__u8 address[2][16];
+	__u16 port[2];
 	__u8 protocol;
 	__u8 padding[3];
-};
+} ABI_WORDS;
 ABI_ASSERT_SIZE(struct flow6_key, 40);
 
 enum flow_flags {
@@ -60,7 +61,7 @@ ABI_ASSERT_SIZE(struct flow, 48);
 
 /* Fragments after the first carry no ports: they are found under the first one's addresses and number. */
 struct fragment4_key {
-	__be32 source, destination;
+	__u8 source[4], destination[4];
 	__be32 id; /* IPv4: the number as it stands in the packet, then two zero bytes */
 	__u8 protocol;
 	__u8 padding[3];
@@ -68,7 +69,7 @@ struct fragment4_key {
 ABI_ASSERT_SIZE(struct fragment4_key, 16);
 
 struct fragment6_key {
-	__be32 source[4], destination[4];
+	__u8 source[16], destination[16];
 	__be32 id;
 	__u8 protocol;
 	__u8 padding[3];
@@ -77,8 +78,8 @@ ABI_ASSERT_SIZE(struct fragment6_key, 40);
 
 /* What the first fragment's headers said, as it stands in the flow's key. */
 struct fragment {
-	__be16 source_port, destination_port;
-	__u32 seen;    /* low half of jiffies */
+	__u16 source_port, destination_port; /* host order */
+	__u32 seen;			     /* low half of jiffies */
 	__u8 protocol; /* of the final header; the key has that of the fragmented part */
 	__u8 padding[3];
 };

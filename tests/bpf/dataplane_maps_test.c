@@ -86,8 +86,8 @@ static void test_sink_erases_idempotently(void **state)
 {
 	struct dataplane *dp = start();
 	const struct policy_sink *sink = dataplane_sink(dp);
-	const struct address4_key key = {1};
-	const struct prefix4_key prefix = {8, 10};
+	const struct address4_key key = {{10, 65, 0, 1}};
+	const struct prefix4_key prefix = {8, {10}};
 	const struct address value = {.row = 7};
 	struct address read;
 	int fd = open_map("address4");
@@ -109,19 +109,23 @@ static void test_full_map_and_foreign_index_are_refused(void **state)
 	const struct policy_sink *sink = dataplane_sink(dp);
 	const struct address value = {0};
 	const struct policy_rule rule = {0};
-	struct prefix4_key prefix = {32, 0};
-	struct address4_key key = {0};
+	struct prefix4_key prefix = {.prefix_length = 32};
+	struct address4_key key;
 	__u32 index = sink->capacity[MAP_RULE];
 
 	assert_int_equal(sink->write(sink->arg, MAP_RULE, &index, &rule), -E2BIG);
 	index--;
 	assert_int_equal(sink->write(sink->arg, MAP_RULE, &index, &rule), 0);
-	for (; key.address < sink->capacity[MAP_ADDRESS4]; key.address++)
-		assert_int_equal(sink->write(sink->arg, MAP_ADDRESS4, &key, &value), 0);
-	assert_int_equal(sink->write(sink->arg, MAP_ADDRESS4, &key, &value), -E2BIG);
-	for (; prefix.address < sink->capacity[MAP_PREFIX4]; prefix.address++)
-		assert_int_equal(sink->write(sink->arg, MAP_PREFIX4, &prefix, &value), 0);
-	assert_int_equal(sink->write(sink->arg, MAP_PREFIX4, &prefix, &value), -E2BIG);
+	for (__u32 i = 0; i <= sink->capacity[MAP_ADDRESS4]; i++) {
+		memcpy(key.address, &i, sizeof(i));
+		assert_int_equal(sink->write(sink->arg, MAP_ADDRESS4, &key, &value),
+				 i < sink->capacity[MAP_ADDRESS4] ? 0 : -E2BIG);
+	}
+	for (__u32 i = 0; i <= sink->capacity[MAP_PREFIX4]; i++) {
+		memcpy(prefix.address, &i, sizeof(i));
+		assert_int_equal(sink->write(sink->arg, MAP_PREFIX4, &prefix, &value),
+				 i < sink->capacity[MAP_PREFIX4] ? 0 : -E2BIG);
+	}
 	dataplane_close(dp);
 }
 

@@ -74,11 +74,11 @@ static void test_flow_knows_both_ends(void **state)
 	struct in_addr a, b;
 	inet_pton(AF_INET, A4, &a);
 	inet_pton(AF_INET, B4, &b);
-	int end_a = key.address[0] == a.s_addr ? 0 : 1;
-	assert_int_equal(key.address[end_a], a.s_addr);
-	assert_int_equal(key.address[!end_a], b.s_addr);
-	assert_int_equal(key.port[end_a], htons(40000));
-	assert_int_equal(key.port[!end_a], htons(80));
+	int end_a = memcmp(key.address[0], &a, 4) == 0 ? 0 : 1;
+	assert_memory_equal(key.address[end_a], &a, 4);
+	assert_memory_equal(key.address[!end_a], &b, 4);
+	assert_int_equal(key.port[end_a], 40000);
+	assert_int_equal(key.port[!end_a], 80);
 	assert_int_equal(key.protocol, IPPROTO_TCP);
 	assert_int_equal(flow.end[end_a].ifindex, table_fixture()->ifindex[SLOT_A]);
 	assert_int_equal(flow.end[!end_a].ifindex, table_fixture()->ifindex[SLOT_B]);
@@ -288,7 +288,8 @@ static void test_full_table_refuses_new_flows_only(void **state)
 	struct flow flow = {0};
 	handshake();
 	for (__u32 i = 1;; i++) {
-		struct flow4_key key = {.address = {i, i}, .protocol = 1};
+		struct flow4_key key = {.protocol = 1};
+		memcpy(key.address[0], &i, 4);
 		if (bpf_map_update_elem(progrun_map(progrun, "flow4"), &key, &flow, BPF_NOEXIST) < 0)
 			break;
 	}

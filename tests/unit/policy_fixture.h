@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "unit/feed.h"
 #include "unit/mapeval.h"
 #include "unit/reference.h"
 
@@ -32,9 +33,6 @@ char *json_of(const char *text);
 bool fixture_set(struct fixture *fixture, enum kind kind, const char *name, const char *text);
 bool fixture_set_slot(struct fixture *fixture, enum kind kind, const char *name, const char *text,
 		      __u32 slot);
-/* Only the engine's part of that. */
-void engine_feed(struct policy_engine *engine, const struct document *document);
-void engine_remove(struct policy_engine *engine, enum kind kind, const char *name);
 /* Must succeed. */
 void fixture_commit(struct fixture *fixture);
 

@@ -315,20 +315,46 @@ static bool rule_matches(const struct world *world, const struct rule *rule, con
 
 /* ---- lists of rules ---- */
 
-enum outcome { NO_MATCH, ALLOWED, DENIED, NEXT };
+enum outcome { NO_MATCH, ALLOWED, DENIED, NEXT, TIER_ENDED, PROFILE_MISSING };
 
-static enum outcome run(const struct world *world, const struct rules_list *rules, const struct probe *probe,
-			int *logs)
+/* One verdict under way: who is judged by what, and what has matched so far. */
+struct trial {
+	const struct world *world;
+	const struct party *party;
+	const struct probe *probe;
+	bool inbound;
+	struct reference *ret;
+};
+
+static void note_hit(const struct trial *trial, const struct reference_hit *hit)
+{
+	assert(trial->ret->hit_count < REFERENCE_HITS);
+	trial->ret->hits[trial->ret->hit_count++] = *hit;
+	trial->ret->logs += hit->logged;
+}
+
+static enum outcome run(const struct trial *trial, const struct document *document,
+			const struct rules_list *rules)
 {
 	for (size_t i = 0; i < rules->count; i++) {
 		const struct rule *rule = &rules->items[i];
+		struct reference_hit hit = {
+			.document = document,
+			.rule = rule,
+			.position = i + 1,
+			.inbound = trial->inbound,
+		};
 
-		if (rule->match.icmp_type == 255 || rule->not_match.icmp_type == 255)
+		if (rule->match.icmp_type == 255 || rule->not_match.icmp_type == 255) {
+			hit.decided = true;
+			note_hit(trial, &hit);
 			return DENIED;
-		if (!rule_matches(world, rule, probe))
+		}
+		if (!rule_matches(trial->world, rule, trial->probe))
 			continue;
-		if (rule->action == RULE_LOG || rule->log_prefix)
-			(*logs)++;
+		hit.decided = rule->action == RULE_ALLOW || rule->action == RULE_DENY;
+		hit.logged = rule->action == RULE_LOG || rule->log_prefix;
+		note_hit(trial, &hit);
 		if (rule->action == RULE_ALLOW)
 			return ALLOWED;
 		if (rule->action == RULE_DENY)
@@ -382,11 +408,11 @@ static size_t matching_policies(const struct world *world, const struct party *p
 	return count;
 }
 
-static enum outcome run_tiers(const struct world *world, const struct party *party, bool inbound,
-			      const struct probe *probe, int *logs)
+static enum outcome run_tiers(const struct trial *trial)
 {
+	const struct world *world = trial->world;
 	const struct document *policies[64];
-	size_t count = matching_policies(world, party, policies), i = 0;
+	size_t count = matching_policies(world, trial->party, policies), i = 0;
 
 	while (i < count) {
 		const struct document *tier = tier_of(world, policies[i]);
@@ -396,48 +422,65 @@ static enum outcome run_tiers(const struct world *world, const struct party *par
 			const struct policy *policy = policies[i]->policy;
 
 			if (outcome == NO_MATCH)
-				outcome = run(world, inbound ? &policy->inbound : &policy->outbound, probe,
-					      logs);
+				outcome = run(trial, policies[i],
+					      trial->inbound ? &policy->inbound : &policy->outbound);
 		}
 		if (outcome == NO_MATCH)
-			return DENIED;
+			return TIER_ENDED;
 		if (outcome != NEXT)
 			return outcome;
 	}
 	return NEXT;
 }
 
-static enum outcome run_profiles(const struct world *world, const struct party *party, bool inbound,
-				 const struct probe *probe, int *logs)
+static enum outcome run_profiles(const struct trial *trial)
 {
-	for (size_t i = 0; i < party->profiles->count; i++) {
-		const struct document *d = world_find(world, RULES, party->profiles->items[i]);
+	for (size_t i = 0; i < trial->party->profiles->count; i++) {
+		const struct document *d = world_find(trial->world, RULES, trial->party->profiles->items[i]);
 		enum outcome outcome;
 
 		if (!d)
-			return DENIED;
-		outcome = run(world, inbound ? &d->rules->inbound : &d->rules->outbound, probe, logs);
+			return PROFILE_MISSING;
+		outcome = run(trial, d, trial->inbound ? &d->rules->inbound : &d->rules->outbound);
 		if (outcome == ALLOWED || outcome == DENIED)
 			return outcome;
 	}
-	return DENIED;
+	return NO_MATCH;
+}
+
+static enum drop_reason reason_of(enum outcome outcome, bool inbound)
+{
+	switch (outcome) {
+	case ALLOWED:
+		return DROP_NONE;
+	case DENIED:
+		return inbound ? DROP_REASON_RULE_INBOUND : DROP_REASON_RULE_OUTBOUND;
+	case TIER_ENDED:
+		return DROP_REASON_TIER_END;
+	case PROFILE_MISSING:
+		return DROP_REASON_NO_PROFILE;
+	default:
+		return inbound ? DROP_REASON_POLICY_INBOUND : DROP_REASON_POLICY_OUTBOUND;
+	}
 }
 
 struct reference reference_judge(const struct world *world, __u32 slot, bool inbound,
 				 const struct probe *probe)
 {
 	const struct document *d = world_slot(world, slot);
-	struct reference ret = {};
-	enum outcome outcome;
+	struct reference ret = {.reason = DROP_REASON_ENDPOINT_INACTIVE};
 	struct party party;
+	struct trial trial = {world, &party, probe, inbound, &ret};
+	enum outcome outcome;
 
 	if (!d || !d->workload->active)
 		return ret;
 	party_of(d, &party);
-	outcome = run_tiers(world, &party, inbound, probe, &ret.logs);
+	outcome = run_tiers(&trial);
 	if (outcome == NEXT)
-		outcome = run_profiles(world, &party, inbound, probe, &ret.logs);
+		outcome = run_profiles(&trial);
 	ret.allowed = outcome == ALLOWED;
+	ret.reason = reason_of(outcome, inbound);
 	return ret;
 }
 

@@ -9,6 +9,7 @@
 #include "model/endpoint.h"
 #include "model/pool.h"
 #include "model/profile.h"
+#include "reasons.h"
 #include "unit/mapeval.h"
 
 enum kind {
@@ -59,9 +60,24 @@ struct document *world_find(const struct world *world, enum kind kind, const cha
 struct document *world_slot(const struct world *world, __u32 slot);
 void world_done(struct world *world);
 
+/* A rule that matched. */
+struct reference_hit {
+	const struct document *document; /* RULES or POLICY */
+	const struct rule *rule;
+	size_t position; /* in its list, from 1 */
+	bool inbound;
+	bool decided; /* allowed or denied the packet */
+	bool logged;
+};
+
+#define REFERENCE_HITS 256
+
 struct reference {
 	bool allowed;
+	enum drop_reason reason; /* DROP_NONE when allowed */
 	int logs;
+	struct reference_hit hits[REFERENCE_HITS]; /* in order */
+	size_t hit_count;
 };
 struct reference reference_judge(const struct world *world, __u32 slot, bool inbound,
 				 const struct probe *probe);

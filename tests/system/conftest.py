@@ -1,9 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Fixtures: machines made of network namespaces, each with its own Docker engine, etcd and calico-node."""
 
+import signal
+
 import pytest
 
 import lab
+
+TEST_SECONDS = 300
+
+
+@pytest.fixture(autouse=True)
+def deadline():
+    """A test that hangs fails, and what it made is removed."""
+    def expired(*_):
+        raise lab.Failure(f"not finished after {TEST_SECONDS} s")
+
+    signal.signal(signal.SIGALRM, expired)
+    signal.alarm(TEST_SECONDS)
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,8 @@ static int setup_bench(void **state)
 	setup_plugin(state);
 	bench = (struct bench){.plugin = plugin_of(state)};
 	bench.collector.plugin = bench.plugin;
-	bench.plugin->collector = NULL;
+	collector_stop(bench.plugin->collector);
+	bench.plugin->collector = NULL; /* the tests run it themselves */
 	passed_ms = 0;
 	known_endpoint = "none";
 	snprintf(path, sizeof(path), "%s/docker.sock", directory);

@@ -14,11 +14,14 @@
 #define NETWORK	 "56a2000000000000000000000000000000000000000000000000000000000001"
 #define ENDPOINT "11fec70523900000000000000000000000000000000000000000000000000002"
 
-/* These tests end at the datastore; what the agent does with endpoints needs the kernel, and system tests. */
+/* What the agent does with endpoints is for system tests; here it says yes, or fails if a test wants it to.
+ */
+static bool agent_fails;
+
 int agent_apply_endpoint(struct agent *agent, const char *key, const struct workload_endpoint *endpoint,
 			 struct err *err)
 {
-	return 0;
+	return agent_fails ? err_set(err, EAGAIN, "policy is not complete yet") : 0;
 }
 
 void agent_remove_endpoint(struct agent *agent, const char *key)
@@ -26,6 +29,14 @@ void agent_remove_endpoint(struct agent *agent, const char *key)
 }
 
 static char answer_text[4096]; /* of the last call: the answer, or the error's text */
+
+static inline void forget_file(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	unlink(path);
+}
 
 static inline int setup_plugin(void **state)
 {
@@ -35,6 +46,8 @@ static inline int setup_plugin(void **state)
 	struct err err;
 
 	setup_sqlite(state);
+	forget_file("sandboxes.json");
+	forget_file("journal.json");
 	fixture = *state;
 	config = (struct config){
 		.hostname = "host-a",
@@ -53,6 +66,8 @@ static inline int setup_plugin(void **state)
 	assert_int_equal(netlink_open(&plugin.netlink, &err), 0);
 	assert_int_equal(engine_open(config.docker_host, &plugin.engine, &err), 0);
 	assert_int_equal(sandboxes_open(config.run_dir, &plugin.sandboxes, &err), 0);
+	agent_fails = false;
+	assert_int_equal(collector_start(&plugin, &plugin.collector, &err), 0);
 	fixture->plugin = &plugin;
 	return 0;
 }

@@ -323,6 +323,11 @@ static void on_next(evutil_socket_t fd, short events, void *arg)
 	}
 }
 
+void collector_run_soon(struct collector *collector)
+{
+	event_active(collector->next, EV_TIMEOUT, 0);
+}
+
 int collector_start(struct plugin *plugin, struct collector **ret, struct err *err)
 {
 	struct collector *collector = calloc(1, sizeof(*collector));
@@ -334,7 +339,7 @@ int collector_start(struct plugin *plugin, struct collector **ret, struct err *e
 		return err_set(err, ENOMEM, "out of memory");
 	}
 	collector->plugin = plugin;
-	event_active(collector->next, EV_TIMEOUT, 0);
+	collector_run_soon(collector);
 	*ret = collector;
 	return 0;
 }
@@ -355,6 +360,33 @@ void collector_stop(struct collector *collector)
 	free(collector);
 }
 
+/*
+ * Docker's question is evidence too: it believes the address free. So an endpoint without a container gives
+ * way here without asking Docker, which could not be asked now.
+ */
+static int give_way(struct collector *collector, const struct snapshot *snapshot, const struct addr *addr,
+		    long age_s, struct err *err)
+{
+	const struct workload_endpoint *holder;
+	const struct store_node *node = find_holder(snapshot, addr, &holder);
+	char text[ADDR_TEXT];
+	const char *id;
+
+	addr_format(addr, text);
+	if (is_reserved(snapshot, addr))
+		return err_set(err, EEXIST, "address %s is reserved by a network (--aux-address)", text);
+	if (node && (!endpoint_key_is_ours(node->key, &id) || !is_unplugged(snapshot, holder)))
+		return err_set(err, EEXIST, "address %s is in use by endpoint %.12s of this host", text,
+			       key_last(node->key));
+	if (age_s < YOUNG_S)
+		return err_set(err, EEXIST, "address %s was given out less than a minute ago", text);
+	if (!node)
+		return 0;
+	log_info("docker", "removing endpoint %.12s: it has no container, and its address %s is asked for",
+		 id, text);
+	return endpoint_remove(collector->plugin, id, err);
+}
+
 static bool is_ours_and_old(void *arg, const json_t *attribute)
 {
 	const struct collector *collector = arg;
@@ -364,72 +396,45 @@ static bool is_ours_and_old(void *arg, const json_t *attribute)
 	       age_s >= YOUNG_S;
 }
 
-/*
- * Docker's question is evidence too: it believes the address free. So an endpoint without a container gives
- * way here without asking Docker, which could not be asked now.
- */
-static int give_way(struct collector *collector, const struct snapshot *snapshot, const struct addr *addr,
-		    struct err *err)
+static int reclaim_own(struct collector *collector, const struct addr *addr, long age_s, struct err *err)
 {
-	const struct workload_endpoint *holder;
-	const struct store_node *node = find_holder(snapshot, addr, &holder);
-	char text[ADDR_TEXT];
-	const char *id;
+	struct plugin *plugin = collector->plugin;
+	struct snapshot snapshot;
+	int rc = snapshot_take(plugin, &snapshot, err);
 
-	if (is_reserved(snapshot, addr))
-		return err_set(err, EEXIST, "address %s is reserved by a network (--aux-address)",
-			       addr_format(addr, text));
-	if (!node)
-		return 0;
-	if (!endpoint_key_is_ours(node->key, &id) || !is_unplugged(snapshot, holder))
-		return err_set(err, EEXIST, "address %s is in use by endpoint %.12s of this host",
-			       addr_format(addr, text), key_last(node->key));
-	log_info("docker", "removing endpoint %.12s: it has no container, and its address %s is asked for",
-		 id, addr_format(addr, text));
-	return endpoint_remove(collector->plugin, id, err);
-}
-
-static int describe_holder(struct plugin *plugin, const struct addr *addr, const json_t *attribute,
-			   struct err *err)
-{
-	const char *node =
-		json_string_value(json_object_get(json_object_get(attribute, "secondary"), "node"));
-	char text[ADDR_TEXT];
-
-	addr_format(addr, text);
-	if (node && strcmp(node, plugin->config->hostname))
-		return err_set(err, EEXIST, "address %s is in use on host %.80s", text, node);
-	if (node)
-		return err_set(err, EEXIST, "address %s was given out less than a minute ago", text);
-	return err_set(err, EEXIST,
-		       "address %s is already in use; if it is not, 'calicoctl ipam release %s' frees it",
-		       text, text);
+	if (rc < 0)
+		return rc;
+	rc = give_way(collector, &snapshot, addr, age_s, err);
+	snapshot_done(&snapshot);
+	if (!rc)
+		rc = ipam_release_if(&plugin->ipam, addr, is_ours_and_old, collector, err);
+	return rc == -ENOENT || rc == -EPERM ? 0 : rc; /* somebody was faster */
 }
 
 int collector_reclaim(struct collector *collector, const struct addr *addr, struct err *err)
 {
 	struct plugin *plugin = collector->plugin;
-	struct snapshot snapshot;
+	const char *host = plugin->config->hostname, *node;
+	char text[ADDR_TEXT];
 	json_t *attribute;
+	long age_s;
 	int rc = ipam_info(&plugin->ipam, addr, &attribute, err);
 
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc; /* released this moment */
-	if (!is_ours_and_old(collector, attribute)) {
-		rc = describe_holder(plugin, addr, attribute, err);
-		json_decref(attribute);
-		return rc;
-	}
+	addr_format(addr, text);
+	node = json_string_value(json_object_get(json_object_get(attribute, "secondary"), "node"));
+	if (ipam_attribute_is(attribute, host, ADDRESS_TYPE, &age_s))
+		rc = reclaim_own(collector, addr, age_s, err);
+	else if (node)
+		rc = err_set(err, EEXIST, "address %s is in use on host %.80s", text, node);
+	else
+		rc = err_set(
+			err, EEXIST,
+			"address %s is already in use; if it is not, 'calicoctl ipam release %s' frees it",
+			text, text);
 	json_decref(attribute);
-	rc = snapshot_take(plugin, &snapshot, err);
-	if (rc < 0)
-		return rc;
-	rc = give_way(collector, &snapshot, addr, err);
-	snapshot_done(&snapshot);
-	if (rc < 0)
-		return rc;
-	rc = ipam_release_if(&plugin->ipam, addr, is_ours_and_old, collector, err);
-	return rc == -ENOENT || rc == -EPERM ? 0 : rc;
+	return rc;
 }
 
 json_t *collector_status(const struct collector *collector)

@@ -16,6 +16,8 @@ struct plugin;
 struct collector;
 /* Runs at once, a minute later, and every few minutes. */
 int collector_start(struct plugin *plugin, struct collector **ret, struct err *err);
+/* When losses are likely: an engine has (re)started. */
+void collector_run_soon(struct collector *collector);
 /* NULL is allowed. */
 void collector_stop(struct collector *collector);
 /*

@@ -24,6 +24,7 @@ static int answer(struct call *call, json_t *answer, struct err *err)
 static int activate(struct call *call, struct err *err)
 {
 	engine_refresh(call->plugin->engine);
+	collector_run_soon(call->plugin->collector);
 	return answer(call, json_pack("{s:[s, s]}", "Implements", "NetworkDriver", "IpamDriver"), err);
 }
 

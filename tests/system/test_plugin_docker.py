@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What users of a real Docker engine do with networks of ours, beyond the plain story."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+
+import lab
+from test_plugin_failures import plugin_status
+
+
+def refused(machine, *arguments):
+    """What Docker prints when it refuses."""
+    done = machine.docker(*arguments, check=False)
+    assert done.returncode != 0, f"{arguments} succeeded"
+    return done.stderr
+
+
+def container_interfaces(machine, name):
+    """Address -> MTU of the container's interfaces."""
+    shown = machine.docker("exec", name, "ip", "address")
+    found, mtu = {}, None
+    for line in shown.splitlines():
+        match = re.search(r" mtu (\d+)", line)
+        mtu = int(match[1]) if match else mtu
+        match = re.search(r"inet6? ([0-9a-f.:]+)/", line)
+        if match:
+            found[match[1]] = mtu
+    return found
+
+
+def test_scope_follows_the_engine(machine, network, image):
+    lab.until(lambda: plugin_status(machine)["cluster_store"] == "no", what="the engine's answer")
+    machine.create_network("n1")
+    assert json.loads(machine.docker("network", "inspect", "n1"))[0]["Scope"] == "local"
+    with network.etcd() as etcd, network.machine("host-b", image=image, etcd=etcd) as other:
+        other.start_docker()
+        other.start_node()
+        lab.until(lambda: plugin_status(other)["cluster_store"] == "yes", what="the engine's answer")
+        other.create_network("n1")
+        assert json.loads(other.docker("network", "inspect", "n1"))[0]["Scope"] == "global"
+
+
+def test_both_driver_names(machine):
+    machine.docker("network", "create", "--driver", "calico", "--ipam-driver", "calico-ipam", "n1")
+    machine.start("c1", "n1")
+    machine.remove("c1")
+    machine.docker("network", "rm", "n1")
+
+
+def test_refusals_name_the_option(machine):
+    create = ("network", "create", "-d", "calico", "--ipam-driver", "calico")
+    pool = ("--subnet", "192.168.0.0/16")
+    before = machine.calicoctl("profile", "show")
+    assert "--gateway" in refused(machine, *create, *pool, "--gateway", "192.168.0.1", "n1")
+    assert "--ip-range" in refused(machine, *create, *pool, "--ip-range", "192.168.1.0/24", "n1")
+    assert "--internal" in refused(machine, *create, "--internal", "n1")
+    assert "color" in refused(machine, *create, "-o", "color=red", "n1")
+    assert "option a" in refused(machine, *create, "--ipam-opt", "a=b", "n1")
+    assert "must match" in refused(machine, *create, "--subnet", "10.0.0.0/8", "n1")
+    assert machine.calicoctl("profile", "show") == before
+    machine.create_network("n1")
+
+
+def test_a_given_address(machine):
+    machine.create_network("n1", "--subnet", "192.168.0.0/16", "--aux-address", "h=192.168.7.9")
+    assert machine.start("c1", "n1", options=("--ip", "192.168.7.7")) == "192.168.7.7"
+    assert "192.168.7.7 is in use" in refused(machine, "run", "--net", "n1", "--ip", "192.168.7.7", "busybox", "true")
+    assert "192.168.7.9" in refused(machine, "run", "--net", "n1", "--ip", "192.168.7.9", "busybox", "true")
+    machine.docker("restart", "-t", "0", "c1")
+    assert machine.container_address("c1", "n1") == "192.168.7.7"
+    machine.remove("c1")
+    assert machine.start("c2", "n1", options=("--ip", "192.168.7.7")) == "192.168.7.7"
+
+
+def test_mac_and_mtu(machine):
+    machine.create_network("n1", "-o", "com.docker.network.driver.mtu=1234")
+    address = machine.start("c1", "n1")
+    assert container_interfaces(machine, "c1")[address] == 1234
+    assert machine.inspect("c1")["NetworkSettings"]["Networks"]["n1"]["MacAddress"] == "ee:ee:ee:ee:ee:ee"
+
+
+def test_two_networks_of_one_container(machine):
+    """Each has its own next hop, so that both interfaces come up, and come up again."""
+    machine.create_network("n1")
+    machine.create_network("n2")
+    machine.start("c1", "n1")
+    first, second = machine.start("peer1", "n1"), machine.start("peer2", "n2")
+    machine.docker("network", "connect", "n2", "c1")
+    for _ in range(2):
+        own = {name: machine.container_address("c1", name) for name in ("n1", "n2")}
+        assert set(own.values()) <= set(container_interfaces(machine, "c1"))
+        routes = machine.docker("exec", "c1", "ip", "route")
+        assert "169.254.1.1 dev" in routes and "169.254.1.2 dev" in routes
+        # Docker leads the default route through the alphabetically first.
+        assert machine.ping("c1", first)
+        machine.docker("restart", "-t", "0", "c1")
+    machine.docker("network", "disconnect", "n1", "c1")
+    assert machine.ping("c1", second)
+    machine.remove("c1", "peer1", "peer2")
+    assert machine.workload_links() == set()
+
+
+def test_two_ipv6_networks_of_one_container(machine):
+    for name in ("n1", "n2"):
+        machine.create_network(name, "--ipv6")
+    machine.start("c1", "n1")
+    machine.docker("network", "connect", "n2", "c1")
+    routes = machine.docker("exec", "c1", "ip", "-6", "route")
+    assert "fe80::1 dev" in routes and "fe80::2 dev" in routes
+    # The second next hop answers: ping it on its own interface.
+    device = re.search(r"fe80::2 dev (\S+)", routes)[1]
+    assert machine.ping("c1", f"fe80::2%{device}") or machine.docker(
+        "exec", "c1", "ping", "-6", "-c", "1", "-W", "2", f"fe80::2%{device}", check=False).returncode == 0
+
+
+def test_dockers_own_ipam(machine):
+    machine.docker("network", "create", "-d", "calico", "--subnet", "10.99.0.0/24", "n1")
+    address = machine.start("c1", "n1")
+    assert address.startswith("10.99.0.")
+    other = machine.start("c2", "n1")
+    assert machine.ping("c1", other)
+    assert "10.99.0.0/24" in machine.calicoctl("pool", "show")
+    machine.remove("c1", "c2")
+    machine.docker("network", "rm", "n1")
+    assert "10.99.0.0/24" not in machine.calicoctl("pool", "show")
+
+
+def kill_engine(machine):
+    """dockerd, containerd and all containers at once, as a reset of the machine would."""
+    inode = os.stat(machine.namespace.path).st_ino
+    engine = {pid for pid, _, namespace in lab.processes() if namespace == inode} - {machine.node_process.pid}
+    grown = True
+    while grown:
+        children = {pid for pid, parent, _ in lab.processes() if parent in engine} - engine
+        engine |= children
+        grown = bool(children)
+    for pid in engine:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    machine.docker_process.wait()
+    lab.until(lambda: not engine & {pid for pid, _, _ in lab.processes()}, what="the end of the engine")
+    machine.docker_process = None
+    for name in ("docker.pid", "exec/containerd/containerd.pid"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(machine.path(name))
+
+
+def test_an_engine_that_was_killed(cluster_machine):
+    """dockerd forgets some of its removals: the collector finds them, once Docker says that it does not know them."""
+    machine = cluster_machine
+    machine.create_network("n1")
+    for name in ("c1", "c2"):
+        machine.start(name, "n1")
+    kill_engine(machine)
+    machine.start_docker()
+    machine.docker("rm", "-f", "c1", "c2", check=False)
+    address = machine.start("c3", "n1")
+
+    def endpoints():
+        return machine.etcd.keys("/calico/v1/host/host-a/workload")
+
+    lab.until(lambda: len(endpoints()) == 1, 150, "the collection of lost endpoints")
+    assert machine.routes() == {address}
+    assert len(machine.workload_links()) == 1

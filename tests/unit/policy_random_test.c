@@ -284,8 +284,9 @@ static void test_batches_of_changes(void **state)
 		run_seed(1000 + seed, 8);
 }
 
-/* One write of each commit fails, whichever it is; the next commit puts all right. */
-static void run_failing_seed(__u64 seed)
+/* One write of each commit fails, whichever it is; the next commit puts all right. Returns how many failed.
+ */
+static int run_failing_seed(__u64 seed)
 {
 	struct bench *bench = bench_new(seed, NULL);
 	int failures = 0;
@@ -297,9 +298,8 @@ static void run_failing_seed(__u64 seed)
 		bench->fixture.maps.fail_after = 1 + random_below(&bench->random, 20);
 		r = policy_commit(bench->fixture.engine);
 		assert_true(r == 0 || r == -EIO);
-		failures += r < 0;
-		assert_true(r < 0 || bench->fixture.maps.fail_after > 0);
-		check_after(bench, bench->fixture.problem_count == 0);
+		failures += bench->fixture.maps.fail_after == 0;
+		check_after(bench, r == 0);
 		bench->fixture.maps.fail_after = 0;
 		look_before(bench);
 		fixture_commit(&bench->fixture);
@@ -307,15 +307,18 @@ static void run_failing_seed(__u64 seed)
 		check_addresses(bench);
 		assert_int_equal(bench->fixture.problem_count, 0);
 	}
-	assert_true(failures > 0);
 	check_history(bench);
 	bench_free(bench);
+	return failures;
 }
 
 static void test_failing_writes(void **state)
 {
+	int failures = 0;
+
 	for (__u64 seed = 1; seed <= SEEDS; seed++)
-		run_failing_seed(2000 + seed);
+		failures += run_failing_seed(2000 + seed);
+	assert_true(failures > SEEDS * ROUNDS / 4);
 }
 
 /* Maps of which at least one is too small now and then. Returns how many commits met a full one. */

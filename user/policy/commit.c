@@ -322,6 +322,8 @@ static int commit_pass(struct policy_engine *engine, bool *ret_again)
 	int r;
 
 	engine->pass++;
+	/* Whatever failed before is tried again, and fails again if it must. */
+	engine->error = 0;
 	engine->does_not_fit = false;
 	engine->places_failed = false;
 	engine->cohorts_closed = false;
@@ -336,7 +338,6 @@ int policy_commit(struct policy_engine *engine)
 	bool again = true;
 	int r = 0;
 
-	engine->error = 0;
 	for (int i = 0; r == 0 && !engine->broken && again && i < PASSES_MAX; i++)
 		r = commit_pass(engine, &again);
 	engine_result(engine, r);

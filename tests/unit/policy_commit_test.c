@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a commit costs, in which order it writes where no random test would look, and what it denies when maps
+ * are full.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "unit/policy_fixture.h"
+
+#define ALLOW_ALL "{'inbound_rules': [{}], 'outbound_rules': [{}]}"
+#define FROM_T	  "{'inbound_rules': [{'src_tag': 'T'}], 'outbound_rules': [{}]}"
+
+static void set_local(struct fixture *f, __u32 slot, const char *profiles)
+{
+	char name[16], *text;
+
+	snprintf(name, sizeof(name), "local%u", slot);
+	assert_true(
+		asprintf(
+			&text,
+			"{'state': 'active', 'name': 'cali%u', 'profile_ids': [%s], 'ipv4_nets': ['10.0.0.%u']}",
+			slot, profiles, slot) > 0);
+	assert_true(fixture_set_slot(f, WORKLOAD, name, text, slot));
+	free(text);
+}
+
+static void set_member(struct fixture *f, unsigned int i, const char *profiles)
+{
+	char name[32], *text;
+
+	snprintf(name, sizeof(name), "remote%u", i);
+	assert_true(
+		asprintf(
+			&text,
+			"{'state': 'active', 'name': 'cali%u', 'profile_ids': [%s], 'ipv4_nets': ['10.1.%u.%u']}",
+			i, profiles, i / 256, i % 256) > 0);
+	assert_true(fixture_set(f, WORKLOAD, name, text));
+	free(text);
+}
+
+static bool allows(struct fixture *f, __u32 slot, const char *packet)
+{
+	struct probe probe = probe_of(packet);
+
+	return maps_judge(&f->maps, slot, true, &probe).allowed;
+}
+
+static __u64 cost_of_commit(struct fixture *f)
+{
+	__u64 before = f->maps.writes;
+
+	fixture_commit(f);
+	return f->maps.writes - before;
+}
+
+/* ---- what a change costs ---- */
+
+static void test_setting_writes_nothing(void **state)
+{
+	struct fixture f;
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, RULES, "p", FROM_T);
+	set_local(&f, 1, "'p'");
+	assert_int_equal(f.maps.writes, 0);
+	assert_true(cost_of_commit(&f) > 0);
+	fixture_done(&f);
+}
+
+static void test_nothing_changed_costs_nothing(void **state)
+{
+	struct fixture f;
+	__u64 fences;
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, RULES, "p", FROM_T);
+	fixture_set(&f, TAGS, "p", "['T']");
+	set_local(&f, 1, "'p'");
+	fixture_commit(&f);
+	fences = f.maps.fences;
+	assert_int_equal(cost_of_commit(&f), 0);
+	engine_feed(f.engine, world_find(&f.world, WORKLOAD, "local1"));
+	engine_feed(f.engine, world_find(&f.world, TAGS, "p"));
+	assert_int_equal(cost_of_commit(&f), 0);
+	assert_int_equal(f.maps.fences, fences);
+	fixture_done(&f);
+}
+
+/* An address, and the generation of what it was before. */
+static void test_tag_member_costs_two_writes(void **state)
+{
+	struct policy_usage usage;
+	struct fixture f;
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, RULES, "p", FROM_T);
+	fixture_set(&f, TAGS, "p", "['T']");
+	set_local(&f, 1, "'p'");
+	for (unsigned int i = 0; i < 300; i++)
+		set_member(&f, i, "'p'");
+	fixture_commit(&f);
+	set_member(&f, 300, "'p'");
+	assert_int_equal(cost_of_commit(&f), 2);
+	assert_true(allows(&f, 1, "10.1.1.44 10.0.0.1 tcp 1 2"));
+	fixture_set(&f, WORKLOAD, "remote300", NULL);
+	assert_int_equal(cost_of_commit(&f), 2);
+	assert_false(allows(&f, 1, "10.1.1.44 10.0.0.1 tcp 1 2"));
+	policy_usage(f.engine, &usage);
+	assert_int_equal(usage.writes, f.maps.writes);
+	assert_int_equal(usage.rows, 1);
+	fixture_done(&f);
+}
+
+/* A member of no set that rules look at. */
+static void test_unused_tags_cost_nothing(void **state)
+{
+	struct fixture f;
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, RULES, "p", FROM_T);
+	set_local(&f, 1, "'p'");
+	set_member(&f, 1, "'q'");
+	fixture_commit(&f);
+	fixture_set(&f, TAGS, "q", "['U']");
+	fixture_set(&f, RULES, "q", FROM_T);
+	assert_int_equal(cost_of_commit(&f), 0);
+	fixture_done(&f);
+}
+
+/* Another profile's rules stay where they are: their ids and pages are those of before. */
+static void test_profile_change_costs_that_profile(void **state)
+{
+	struct fixture f;
+	__u64 cost;
+
+	fixture_init(&f, NULL);
+	for (int i = 0; i < 50; i++) {
+		char name[16], quoted[16];
+
+		snprintf(name, sizeof(name), "p%d", i);
+		snprintf(quoted, sizeof(quoted), "'p%d'", i);
+		fixture_set(
+			&f, RULES, name,
+			"{'inbound_rules': [{'protocol': 'tcp', 'dst_ports': [80]}, {'protocol': 'udp'}, {'src_tag': "
+			"'T'}], 'outbound_rules': [{}]}");
+		set_local(&f, (__u32)i + 1, quoted);
+	}
+	fixture_commit(&f);
+	fixture_set(
+		&f, RULES, "p7",
+		"{'inbound_rules': [{'protocol': 'tcp', 'dst_ports': [81]}, {'protocol': 'udp'}, {'src_tag': 'T'}], "
+		"'outbound_rules': [{}]}");
+	/*
+	 * The rule's id comes and goes; the page of class TCP is new with its two rules, and a step, and a
+	 * list; one endpoint is published and its flows are re-checked.
+	 */
+	cost = cost_of_commit(&f);
+	assert_int_equal(cost, 2 + 2 + 1 + 1 + 1 + 1);
+	fixture_done(&f);
+}
+
+static void test_equal_endpoints_share_a_list(void **state)
+{
+	struct policy_usage usage;
+	struct fixture f;
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, RULES, "p", FROM_T);
+	for (__u32 slot = 1; slot <= 20; slot++)
+		set_local(&f, slot, "'p'");
+	fixture_set_slot(
+		&f, WORKLOAD, "x",
+		"{'state': 'active', 'name': 'x', 'profile_ids': ['p'], 'labels': {'other': 'label'}}", 21);
+	fixture_commit(&f);
+	policy_usage(f.engine, &usage);
+	assert_int_equal(usage.lists, 2);
+	assert_int_equal(usage.used[MAP_ENDPOINT_POLICY], 21);
+	for (__u32 slot = 2; slot <= 21; slot++) {
+		assert_int_equal(maps_policy(&f.maps, slot).inbound, maps_policy(&f.maps, 1).inbound);
+		assert_int_equal(maps_policy(&f.maps, slot).outbound, maps_policy(&f.maps, 1).outbound);
+	}
+	fixture_done(&f);
+}
+
+/* ---- order ---- */
+
+struct mixture {
+	struct fixture *f;
+	bool seen;
+};
+
+static void look_for_mixture(void *arg, enum policy_map map, const void *key)
+{
+	struct mixture *mixture = arg;
+
+	mixture->seen |= allows(mixture->f, 2, "10.0.0.1 10.0.0.2 tcp 1 2");
+}
+
+/*
+ * Source and destination enter and leave a tag in one commit, and a rule asks for one of them only. Whichever
+ * of the two addresses is written first, nothing may pass in between.
+ */
+static void test_both_addresses_change_at_once(void **state)
+{
+	struct fixture f;
+	struct mixture mixture = {.f = &f};
+
+	for (int order = 0; order < 2; order++) {
+		mixture.seen = false;
+		fixture_init(&f, NULL);
+		fixture_set(&f, RULES, "p",
+			    "{'inbound_rules': [{'src_tag': 'T', '!dst_tag': 'T'}], 'outbound_rules': []}");
+		set_local(&f, order ? 2 : 1, "'p'");
+		set_local(&f, order ? 1 : 2, "'p'");
+		fixture_commit(&f);
+		f.maps.arg = &mixture;
+		f.maps.after = look_for_mixture;
+		for (int i = 0; i < 4; i++) {
+			fixture_set(&f, TAGS, "p", i % 2 ? NULL : "['T']");
+			fixture_commit(&f);
+		}
+		assert_false(mixture.seen);
+		/* The rule does match when only one is in the tag. */
+		fixture_set(&f, TAGS, "q", "['T']");
+		set_local(&f, 1, "'p', 'q'");
+		fixture_commit(&f);
+		assert_true(mixture.seen);
+		fixture_done(&f);
+	}
+}
+
+/* Whether flows are masquerade is decided when they begin. */
+static void test_pool_change_makes_flows_recheck(void **state)
+{
+	struct fixture f;
+	__u32 member, unknown;
+	struct addr addr;
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, RULES, "p", ALLOW_ALL);
+	set_local(&f, 1, "'p'");
+	fixture_commit(&f);
+	member = maps_generation(&f.maps, policy_generation_slot(f.engine, 1));
+	unknown = maps_generation(&f.maps, 77);
+	fixture_set(&f, POOL, "10.0.0.0-16", "{'cidr': '10.0.0.0/16', 'masquerade': true}");
+	fixture_commit(&f);
+	assert_int_equal(addr_parse("10.0.0.77", &addr), 0);
+	assert_int_equal(maps_address(&f.maps, &addr).flags, ADDRESS_IN_POOL | ADDRESS_NAT_OUT);
+	assert_int_not_equal(maps_generation(&f.maps, policy_generation_slot(f.engine, 1)), member);
+	assert_int_not_equal(maps_generation(&f.maps, 77), unknown);
+	fixture_done(&f);
+}
+
+/* ---- full maps ---- */
+
+/* Rules that no two profiles share: a page of its own. */
+static void set_many_rules(struct fixture *f, const char *profile, int count)
+{
+	char *text = malloc(100 + 80 * (size_t)count), *end = text;
+
+	end += sprintf(end, "{'inbound_rules': [");
+	for (int i = 0; i < count; i++)
+		end += sprintf(end, "%s{'protocol': 'tcp', 'dst_ports': [%d]}", i ? ", " : "", i + 1);
+	sprintf(end, "], 'outbound_rules': []}");
+	assert_true(fixture_set(f, RULES, profile, text));
+	free(text);
+}
+
+static void test_profile_that_does_not_fit(void **state)
+{
+	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_RULE] = 100};
+	struct fixture f;
+
+	fixture_init(&f, capacity);
+	set_many_rules(&f, "small", 40);
+	set_many_rules(&f, "big", 70);
+	set_local(&f, 1, "'small'");
+	fixture_commit(&f);
+	set_local(&f, 2, "'big'");
+	set_local(&f, 3, "'small', 'big'");
+	assert_int_equal(policy_commit(f.engine), -ENOSPC);
+	assert_non_null(fixture_problem(&f, "profile big"));
+	assert_int_equal(f.problem_count, 1);
+	assert_true(allows(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 40"));
+	assert_false(allows(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 40"));
+	/* The list goes as far as the profile that is missing. */
+	assert_true(allows(&f, 3, "8.8.8.8 10.0.0.3 tcp 1 40"));
+	assert_false(allows(&f, 3, "8.8.8.8 10.0.0.3 tcp 1 41"));
+	set_many_rules(&f, "small", 20);
+	fixture_commit(&f);
+	assert_int_equal(f.problem_count, 0);
+	assert_true(allows(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 40"));
+	assert_true(allows(&f, 3, "8.8.8.8 10.0.0.3 tcp 1 41"));
+	fixture_done(&f);
+}
+
+/* New and old rules do not fit together, so the endpoint denies for a moment, but no longer than that. */
+static void test_profile_replaced_in_a_tight_map(void **state)
+{
+	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_RULE] = 100};
+	struct fixture f;
+
+	fixture_init(&f, capacity);
+	set_many_rules(&f, "p", 70);
+	set_local(&f, 1, "'p'");
+	fixture_commit(&f);
+	set_many_rules(&f, "p", 90);
+	fixture_commit(&f);
+	assert_int_equal(f.problem_count, 0);
+	assert_true(allows(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 90"));
+	fixture_commit(&f);
+	fixture_done(&f);
+}
+
+static void test_list_that_does_not_fit(void **state)
+{
+	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_LIST] = 3};
+	struct fixture f;
+
+	fixture_init(&f, capacity);
+	fixture_set(&f, RULES, "p", ALLOW_ALL);
+	fixture_set(&f, RULES, "q", FROM_T);
+	set_local(&f, 1, "'p'");
+	fixture_commit(&f);
+	set_local(&f, 2, "'q'");
+	assert_int_equal(policy_commit(f.engine), -ENOSPC);
+	assert_non_null(fixture_problem(&f, "endpoint cali2"));
+	assert_int_equal(maps_policy(&f.maps, 2).inbound, 0);
+	assert_int_equal(maps_policy(&f.maps, 2).outbound, 0);
+	assert_true(allows(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 2"));
+	fixture_set(&f, WORKLOAD, "local1", NULL);
+	fixture_commit(&f);
+	assert_int_equal(f.problem_count, 0);
+	assert_int_not_equal(maps_policy(&f.maps, 2).outbound, 0);
+	fixture_done(&f);
+}
+
+/* An address that is not in the maps as it should be closes its endpoint and what looks at its sets. */
+static void test_addresses_that_do_not_fit(void **state)
+{
+	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_ADDRESS4] = 4};
+	struct fixture f;
+
+	fixture_init(&f, capacity);
+	fixture_set(&f, RULES, "all", ALLOW_ALL);
+	fixture_set(&f, RULES, "not", "{'inbound_rules': [{'!src_tag': 'T'}], 'outbound_rules': [{}]}");
+	fixture_set(&f, TAGS, "tagged", "['T']");
+	set_local(&f, 1, "'all'");
+	set_local(&f, 2, "'not'");
+	set_member(&f, 1, "'tagged'");
+	set_member(&f, 2, "'tagged'");
+	fixture_commit(&f);
+	assert_true(allows(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 2"));
+	set_local(&f, 3, "'all'");
+	assert_int_equal(policy_commit(f.engine), -ENOSPC);
+	assert_non_null(fixture_problem(&f, "endpoint cali3"));
+	assert_int_equal(maps_policy(&f.maps, 3).inbound, 0);
+	set_member(&f, 3, "'tagged'");
+	assert_int_equal(policy_commit(f.engine), -ENOSPC);
+	assert_non_null(fixture_problem(&f, "profile not"));
+	assert_false(allows(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 2"));
+	assert_false(allows(&f, 2, "10.1.0.3 10.0.0.2 tcp 1 2"));
+	assert_true(allows(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 2"));
+	fixture_set(&f, WORKLOAD, "remote1", NULL);
+	fixture_set(&f, WORKLOAD, "remote2", NULL);
+	fixture_commit(&f);
+	assert_int_equal(f.problem_count, 0);
+	assert_true(allows(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 2"));
+	assert_false(allows(&f, 2, "10.1.0.3 10.0.0.2 tcp 1 2"));
+	assert_int_not_equal(maps_policy(&f.maps, 3).inbound, 0);
+	fixture_done(&f);
+}
+
+static void test_slot_that_does_not_exist(void **state)
+{
+	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_ENDPOINT_POLICY] = 4};
+	struct strings profiles = {};
+	struct workload_endpoint endpoint = {.active = true, .profiles = profiles};
+	struct fixture f;
+
+	fixture_init(&f, capacity);
+	assert_int_equal(policy_set_endpoint(f.engine, "x", &endpoint, 4), -EINVAL);
+	assert_int_equal(policy_set_endpoint(f.engine, "x", &endpoint, 3), 0);
+	fixture_commit(&f);
+	fixture_done(&f);
+}
+
+/* Without a fence nothing is reused, and the commit says so; generations do not wait for it. */
+static void test_failing_fence(void **state)
+{
+	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_LIST] = 16};
+	struct fixture f;
+	struct policy_usage before, after;
+
+	fixture_init(&f, capacity);
+	fixture_set(&f, RULES, "p", ALLOW_ALL);
+	set_local(&f, 1, "'p'");
+	fixture_commit(&f);
+	policy_usage(f.engine, &before);
+	f.maps.failing_fence = true;
+	fixture_set(&f, RULES, "p", FROM_T);
+	assert_int_equal(policy_commit(f.engine), -EIO);
+	policy_usage(f.engine, &after);
+	assert_true(after.used[MAP_LIST] > before.used[MAP_LIST]);
+	assert_false(allows(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 2"));
+	f.maps.failing_fence = false;
+	fixture_commit(&f);
+	policy_usage(f.engine, &after);
+	assert_int_equal(after.used[MAP_LIST], before.used[MAP_LIST]);
+	fixture_done(&f);
+}
+
+/* ---- scale ---- */
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void feed_big_profile(struct policy_engine *engine, int profile)
+{
+	char name[32], *text = malloc(100 * 100 + 100), *end = text, *json;
+	struct rules *rules;
+
+	end += sprintf(end, "{'inbound_rules': [");
+	for (int i = 0; i < 100; i++)
+		end += sprintf(end, "%s{'protocol': 'tcp', 'src_tag': 'tag%d', 'dst_ports': [%d, %d]}",
+			       i ? ", " : "", i % 10, i, 1000 + profile);
+	sprintf(end, "], 'outbound_rules': [{}]}");
+	snprintf(name, sizeof(name), "p%d", profile);
+	json = json_of(text);
+	assert_int_equal(rules_parse(json, &rules, NULL), 0);
+	assert_int_equal(policy_set_rules(engine, name, rules), 0);
+	free(json);
+	free(text);
+}
+
+/* Each tag on a hundred profiles, so that ten thousand endpoints share ten tags. */
+static void feed_big_endpoint(struct policy_engine *engine, int i)
+{
+	char key[160], profile[32];
+	struct workload_endpoint endpoint = {.active = true};
+	struct addr nets[2] = {{.family = 4, .bytes = {10, 1, (uint8_t)(i >> 8), (uint8_t)i}},
+			       {.family = 6, .bytes = {0xfd, [14] = (uint8_t)(i >> 8), [15] = (uint8_t)i}}};
+
+	snprintf(key, sizeof(key), "/calico/v1/host/host-%d/workload/libnetwork/%064d/endpoint/%032d",
+		 i % 100, i, i);
+	snprintf(profile, sizeof(profile), "p%d", i % 1000);
+	assert_int_equal(strings_add(&endpoint.profiles, profile), 0);
+	endpoint.nets = nets;
+	endpoint.net_count = 2;
+	assert_int_equal(policy_set_endpoint(engine, key, &endpoint, i < 1000 ? (__u32)i + 1 : 0), 0);
+	strings_done(&endpoint.profiles);
+}
+
+/* Generous limits: they catch what grows with the square of something. */
+static void test_scale(void **state)
+{
+	struct fixture f;
+	struct strings tags = {};
+	double start, full, one;
+	size_t before;
+
+	fixture_init(&f, NULL);
+	before = mallinfo2().uordblks;
+	for (int tag = 0; tag < 10; tag++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "tag%d", tag);
+		assert_int_equal(strings_add(&tags, name), 0);
+	}
+	start = seconds();
+	for (int i = 0; i < 1000; i++) {
+		char name[16];
+
+		feed_big_profile(f.engine, i);
+		snprintf(name, sizeof(name), "p%d", i);
+		assert_int_equal(policy_set_tags(f.engine, name, &tags), 0);
+	}
+	for (int i = 0; i < 10000; i++)
+		feed_big_endpoint(f.engine, i);
+	fixture_commit(&f);
+	full = seconds() - start;
+	printf("all of it: %.2f s, %zu MiB with the model's rules\n", full,
+	       (mallinfo2().uordblks - before) >> 20);
+	start = seconds();
+	feed_big_endpoint(f.engine, 10000);
+	/* Two addresses; what they were before ends in the same byte. */
+	assert_int_equal(cost_of_commit(&f), 3);
+	one = seconds() - start;
+	start = seconds();
+	feed_big_profile(f.engine, 5);
+	fixture_commit(&f);
+	printf("one endpoint: %.6f s, one profile: %.6f s\n", one, seconds() - start);
+	assert_true(full < 20);
+	assert_true(one < 0.1);
+	strings_done(&tags);
+	fixture_done(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_setting_writes_nothing),
+		cmocka_unit_test(test_nothing_changed_costs_nothing),
+		cmocka_unit_test(test_tag_member_costs_two_writes),
+		cmocka_unit_test(test_unused_tags_cost_nothing),
+		cmocka_unit_test(test_profile_change_costs_that_profile),
+		cmocka_unit_test(test_equal_endpoints_share_a_list),
+		cmocka_unit_test(test_both_addresses_change_at_once),
+		cmocka_unit_test(test_pool_change_makes_flows_recheck),
+		cmocka_unit_test(test_profile_that_does_not_fit),
+		cmocka_unit_test(test_profile_replaced_in_a_tight_map),
+		cmocka_unit_test(test_list_that_does_not_fit),
+		cmocka_unit_test(test_addresses_that_do_not_fit),
+		cmocka_unit_test(test_slot_that_does_not_exist),
+		cmocka_unit_test(test_failing_fence),
+		cmocka_unit_test(test_scale),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

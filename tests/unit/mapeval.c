@@ -11,7 +11,7 @@
 struct entry {
 	UT_hash_handle hh;
 	char key[24];
-	char value[128];
+	char value[];
 };
 
 static const struct shape {
@@ -62,7 +62,7 @@ static int write_hash(struct maps *maps, enum policy_map map, const void *key, c
 	if (!entry) {
 		if (maps->hash_count[map] >= maps->sink.capacity[map])
 			return -E2BIG;
-		entry = calloc(1, sizeof(*entry));
+		entry = calloc(1, sizeof(*entry) + shapes[map].value);
 		assert(entry);
 		memcpy(entry->key, key, shapes[map].key);
 		HASH_ADD(hh, maps->hash[map], key, shapes[map].key, entry);

@@ -263,6 +263,7 @@ static void set_many_rules(struct fixture *f, const char *profile, int count)
 {
 	char *text = malloc(100 + 80 * (size_t)count), *end = text;
 
+	assert_non_null(text);
 	end += sprintf(end, "{'inbound_rules': [");
 	for (int i = 0; i < count; i++)
 		end += sprintf(end, "%s{'protocol': 'tcp', 'dst_ports': [%d]}", i ? ", " : "", i + 1);
@@ -430,6 +431,8 @@ static void feed_big_profile(struct policy_engine *engine, int profile)
 	char name[32], *text = malloc(100 * 100 + 100), *end = text, *json;
 	struct rules *rules;
 
+	assert_non_null(text);
+	assert_non_null(text);
 	end += sprintf(end, "{'inbound_rules': [");
 	for (int i = 0; i < 100; i++)
 		end += sprintf(end, "%s{'protocol': 'tcp', 'src_tag': 'tag%d', 'dst_ports': [%d, %d]}",

@@ -3,6 +3,7 @@
 
 import json
 import socket
+import struct
 
 CONTENT_TYPE = "application/vnd.docker.plugins.v1.1+json"
 
@@ -24,8 +25,10 @@ class Client:
 
     def __init__(self, path, seconds=15):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(seconds)
+        # Not settimeout(): that would make connect() fail when the server's queue is full, instead of waiting.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@qq", seconds, 0))
         self.socket.connect(path)
+        self.socket.settimeout(seconds)
         self.received = b""
 
     def __enter__(self):

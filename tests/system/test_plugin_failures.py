@@ -12,7 +12,7 @@ import pytest
 import lab
 from plugin_client import Client
 from test_plugin_protocol import (ENDPOINT, NETWORK, OPTIONS, endpoint_request, join_request, network_request,
-                                  of_endpoint, pool_request, start_endpoint, stop_endpoint)
+                                  of_endpoint, pool_request, start_endpoint, stop_endpoint, wait_for_registration)
 
 ENDPOINTS = "/calico/v1/host/host-a/workload/libnetwork/libnetwork/endpoint"
 NEEDS_STORE = {
@@ -40,6 +40,7 @@ def cluster(network):
     with network.etcd() as etcd, network.machine("host-a", etcd=etcd,
                                                  environment={"CALICO_LIBNETWORK_SCOPE": "global"}) as machine:
         machine.start_node()
+        wait_for_registration(machine)
         yield machine
 
 
@@ -145,6 +146,7 @@ def test_activate_while_etcd_was_never_there(network):
             check_without_store(machine)
             etcd.start()
             lab.until(lambda: plugin_status(machine)["journal"] == 0, 90, "the end of the journal")
+            wait_for_registration(machine)
             client.call("NetworkDriver.CreateNetwork", network_request())
             address, _ = start_endpoint(client)
             stop_endpoint(client, address)

@@ -45,12 +45,18 @@ def of_endpoint(endpoint=ENDPOINT):
     return {"NetworkID": NETWORK, "EndpointID": endpoint}
 
 
+def wait_for_registration(machine):
+    """At the first start the daemon makes the default pools a moment after its socket."""
+    lab.until(lambda: "192.168.0.0/16" in machine.calicoctl("pool", "show"), 20, "the default pool")
+
+
 @pytest.fixture(scope="module")
 def node():
     """A machine with calico-node on the embedded store, and no Docker; networks of global scope."""
     with lab.Network() as network:
         with network.machine("host-a", environment={"CALICO_LIBNETWORK_SCOPE": "global"}) as machine:
             machine.start_node()
+            wait_for_registration(machine)
             yield machine
 
 
@@ -394,6 +400,6 @@ def test_silent_connections_do_not_keep_others_out_for_long(node):
     path = node.path("plugins", "calico.sock")
     with contextlib.ExitStack() as stack:
         for _ in range(150):
-            stack.enter_context(Client(path))
-        with Client(path, 30) as late:
+            stack.enter_context(Client(path, 60))
+        with Client(path, 60) as late:
             assert "Implements" in late.call("Plugin.Activate")

@@ -41,13 +41,17 @@ FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_
 FUZZ_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/fuzz/%.o)
 FUZZ_SECONDS ?= 20
 
+BENCH_SKELETONS := $(patsubst tests/bench/%.bpf.c,$(BUILD)/tests/bench/%.skel.h,$(wildcard tests/bench/*.bpf.c))
+BENCH_OBJECTS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
+BENCH_PROGRAMS := $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJECTS)))
+
 SCRIPTS := .ci/run $(shell grep -lsE '^\#!/bin/(ba)?sh' tools/*)
 C_FILES := $(wildcard bpf/*.[ch] include/*.h user/*.c user/*/*.[ch] tests/*/*.[ch])
 USER_SOURCES := $(wildcard user/*.c user/*/*.c)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help check check-unit check-bpf check-system check-kernel demo lint lint-format lint-includes lint-cppcheck lint-tidy lint-scripts format fuzz install uninstall clean tests
+.PHONY: all help check check-unit check-bpf check-system check-kernel demo bench bench-programs lint lint-format lint-includes lint-cppcheck lint-tidy lint-scripts format fuzz install uninstall clean tests
 
 all: $(PROGRAMS) ## build calico-node and calicoctl
 
@@ -113,6 +117,27 @@ check-system: $(PROGRAMS) ## real Docker, etcd and namespaces (as root)
 
 check-kernel: $(BPF_TESTS) ## BPF tests on Debian's own kernel in a virtual machine
 	@BUILD=$(BUILD) tools/run-tests kernel
+
+# The benchmark's own programs: what is measured are calico-node and the programs that it loads.
+$(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/bench/%.skel.h: $(BUILD)/tests/bench/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(BENCH_OBJECTS): | $(BENCH_SKELETONS) $(SKELETONS)
+
+$(BENCH_PROGRAMS): %: %.o $(filter-out %_bench.o,$(BENCH_OBJECTS)) $(BUILD)/libcalico.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+bench-programs: $(PROGRAMS) $(BENCH_PROGRAMS)
+
+bench: ## measure against bare routing, iptables and nftables; table, JSON and plots (as root)
+	@BUILD=$(BUILD) tests/bench/run
 
 demo: ## the main job from end to end, shown step by step (as root)
 	@BUILD=$(BUILD) tools/demo

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The benchmark: measures, prints tables, writes BUILD/bench and (unless --quick) docs/benchmarks.
+
+Started by `sudo make bench`, which installs and builds what it needs. Whatever way it ends, Ctrl-C included, it
+leaves no namespace, process, mount or file behind but its results.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
+
+import daemon  # noqa: E402
+import lab  # noqa: E402
+import paths  # noqa: E402
+import report  # noqa: E402
+import traffic  # noqa: E402
+
+STEPS = ("cpu", "paths", "throughput", "scale", "attach")
+SIZES = (10, 1000, 10000, 100000)
+PUBLISHED = os.path.join(ROOT, "docs", "benchmarks")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS", "40")), help="default: ROUNDS, or 40")
+    parser.add_argument("--quick", action="store_true", default=bool(os.environ.get("QUICK")),
+                        help="a few rounds and small sizes: shows that everything works, not what it costs")
+    parser.add_argument("--cpu", type=int, default=os.cpu_count() - 1, help="processor of the measuring process")
+    parser.add_argument("steps", nargs="*", help=f"of {' '.join(STEPS)}; default: all")
+    chosen = parser.parse_args()
+    for step in chosen.steps:
+        if step not in STEPS:
+            parser.error(f"no step {step}")
+    chosen.steps = chosen.steps or STEPS
+    if chosen.quick:
+        chosen.rounds = min(chosen.rounds, 4)
+    return chosen
+
+
+def first_line(*command):
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return done.stdout.strip().split("\n")[0]
+    return "not installed"
+
+
+def processor():
+    with open("/proc/cpuinfo") as info:
+        found = re.search(r"^model name\s*: (.*)$", info.read(), re.M)
+    return found.group(1) if found else platform.machine()
+
+
+def mitigations():
+    directory = "/sys/devices/system/cpu/vulnerabilities"
+    active = []
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+        with open(os.path.join(directory, name)) as file:
+            state = file.read().strip()
+        if state.startswith("Mitigation"):
+            active.append(f"{name} ({state.split(': ', 1)[1]})")
+    return ", ".join(active) or "none"
+
+
+def describe_machine():
+    with open("/etc/os-release") as release:
+        system = re.search(r'^PRETTY_NAME="(.*)"$', release.read(), re.M).group(1)
+    with open("/proc/meminfo") as memory:
+        size = int(memory.readline().split()[1]) / 2**20
+    return {
+        "processor": f"{processor()}, {os.cpu_count()} of them",
+        "virtual machine": first_line("systemd-detect-virt"),
+        "memory": f"{size:.0f} GB",
+        "system": system,
+        "kernel": f"{platform.release()} ({platform.machine()})",
+        "mitigations": mitigations(),
+        "iptables": first_line("iptables", "--version"),
+        "nftables": first_line("nft", "--version"),
+        "load when it began": "%.1f" % os.getloadavg()[0],
+    }
+
+
+def summarize_cpu(rounds, names):
+    tests = [traffic.test_name(test, family) for test in traffic.TESTS for family in traffic.FAMILIES]
+    return {name: {test: {"ns": rounds.low(name, test), "ratio": rounds.ratio(name, "bare", test),
+                          "median_ratio": rounds.median_ratio(name, "bare", test), "rounds": rounds.of(name, test)}
+                   for test in tests if rounds.of(name, test)} for name in names}
+
+
+def measure_traffic(network, chosen, results):
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(variant) for variant in traffic.all_variants(network)]
+        results["variants"] = {variant.name: variant.title for variant in found}
+        if "cpu" in chosen.steps:
+            print(f"CPU time per unit: {len(found)} variants", flush=True)
+            rounds = traffic.cpu_per_unit(found, chosen.rounds, chosen.cpu)
+            results["cpu"] = summarize_cpu(rounds, results["variants"])
+        if "throughput" in chosen.steps:
+            print("Throughput", flush=True)
+            rounds = traffic.throughput(found, 2 if chosen.quick else 10, 1)
+            results["throughput"] = {
+                name: {"median": traffic.stats.median(rounds.of(name, "iperf3")),
+                       "median_ratio": rounds.median_ratio(name, "bare", "iperf3")} for name in results["variants"]}
+
+
+def measure_scale(network, chosen, results):
+    for size in SIZES[:2] if chosen.quick else SIZES:
+        print(f"The daemon with {size:,} remote endpoints", flush=True)
+        changes = 0 if size > 10000 else 20 if chosen.quick else 400
+        results.setdefault("scale", {})[f"{size:,}"] = daemon.measure_scale(
+            network, size, changes, 2 if chosen.quick else 20, chosen.cpu)
+    with network.etcd() as etcd:
+        size = SIZES[0] if chosen.quick else SIZES[-1]
+        print(f"The daemon with {size:,} remote endpoints in etcd", flush=True)
+        results["scale"][f"{size:,} (etcd)"] = daemon.measure_scale(network, size, 0, 0, chosen.cpu, etcd)
+
+
+def measure(chosen):
+    results = {"machine": describe_machine(), "rounds": chosen.rounds}
+    with lab.Network() as network:
+        if {"cpu", "throughput"} & set(chosen.steps):
+            measure_traffic(network, chosen, results)
+        if "paths" in chosen.steps:
+            print("The program alone", flush=True)
+            results["paths"], results["programs"] = paths.measure(network, chosen.rounds)
+        if "scale" in chosen.steps:
+            measure_scale(network, chosen, results)
+        if "attach" in chosen.steps:
+            print("Attaching containers", flush=True)
+            results["attach"] = daemon.attach(network, 2 if chosen.quick else 10)
+    return results
+
+
+def write(results, directory):
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "results.json"), "w") as file:
+        json.dump(results, file, indent=1)
+        file.write("\n")
+    images = report.draw(results, directory)
+    with open(os.path.join(directory, "README.md"), "w", encoding="utf-8") as file:
+        file.write(report.page(results, images))
+
+
+def interrupt(*_):
+    # Once is enough: what follows is cleaning up.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def main():
+    chosen = arguments()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        results = measure(chosen)
+    except KeyboardInterrupt:
+        sys.exit("bench: interrupted; everything is cleaned up")
+    except lab.Failure as failure:
+        sys.exit(f"bench: {failure}")
+    directory = os.path.join(lab.BUILD, "bench")
+    write(results, directory)
+    print("\n" + report.machine_text(results["machine"]) + "\n\n" + report.as_text(results))
+    if not chosen.quick and len(chosen.steps) == len(STEPS):
+        shutil.copytree(directory, PUBLISHED, dirs_exist_ok=True)
+
+
+main()

@@ -193,11 +193,14 @@ struct portset {
 
 /* Map `rule_info`: HASH by rule id; says in words which rule a number means. */
 #define RULE_NAME_LENGTH 88
+#define RULE_TEXT_LENGTH 184
 struct rule_info {
 	char object[RULE_NAME_LENGTH]; /* "profile NAME", "policy TIER/NAME" */
 	char direction[12];	       /* "inbound" or "outbound" */
 	__u32 position;		       /* from 1, as `calicoctl profile NAME rule show` counts */
+	char text[RULE_TEXT_LENGTH];   /* the rule in its words; "..." at the end: there is more of it */
 };
+ABI_ASSERT_SIZE(struct rule_info, 288);
 
 #define LOG_PREFIX_LENGTH 28
 struct log_prefix {

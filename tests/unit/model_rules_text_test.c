@@ -57,6 +57,28 @@ static void rule_text(void **state)
 	}
 }
 
+static void rules_described(void **state)
+{
+	static const char *const rows[][2] = {
+		{"{'protocol': 'tcp', 'src_tag': 'a', 'dst_ports': [3306]}",
+		 "allow tcp from tag a to ports 3306"},
+		{"{'src_selector': 'has(a)', '!dst_selector': 'b == \\\"c\\\"'}",
+		 "allow from selector has(a) to !selector b == \"c\""},
+		{"{'src_selector': 'has(a)', 'src_tag': 'x'}", "allow from tag x selector has(a)"},
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct rule rule;
+		char *text;
+
+		parse_rule(rows[i][0], &rule);
+		text = rule_describe(&rule);
+		assert_string_equal(text, rows[i][1]);
+		free(text);
+		rule_done(&rule);
+	}
+}
+
 static void equal_rules(void **state)
 {
 	static const struct {
@@ -242,9 +264,10 @@ static void protocols(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rule_text), cmocka_unit_test(equal_rules), cmocka_unit_test(positions),
-		cmocka_unit_test(ports),     cmocka_unit_test(pretty),	    cmocka_unit_test(default_profile),
-		cmocka_unit_test(protocols),
+		cmocka_unit_test(rule_text),	   cmocka_unit_test(rules_described),
+		cmocka_unit_test(equal_rules),	   cmocka_unit_test(positions),
+		cmocka_unit_test(ports),	   cmocka_unit_test(pretty),
+		cmocka_unit_test(default_profile), cmocka_unit_test(protocols),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -375,6 +375,7 @@ static void test_rule_ids(void **state)
 	assert_string_equal(info->object, "profile p");
 	assert_string_equal(info->direction, "inbound");
 	assert_int_equal(info->position, 2);
+	assert_string_equal(info->text, "allow udp");
 
 	set_rules(&f, "{'protocol': 'tcp'}, {'action': 'deny', 'protocol': 'udp'}, {}");
 	assert_int_equal(id_of(&f, tcp), first);
@@ -388,6 +389,31 @@ static void test_rule_ids(void **state)
 	fixture_done(&f);
 }
 
+/* A text that does not fit says so. */
+static void test_rule_texts(void **state)
+{
+	static const char any[] = "8.8.8.8 10.0.0.1 tcp 1 2";
+	const struct rule_info *info;
+	struct fixture f;
+
+	fixture_init(&f, NULL);
+	set_world(&f);
+	set_rules(&f, "{'src_net': '8.0.0.0/8', '!src_selector': 'a == ~b~'}");
+	info = maps_rule_info(&f.maps, id_of(&f, any));
+	assert_string_equal(info->text, "allow from cidr 8.0.0.0/8 !selector a == 'b'");
+
+	set_rules(
+		&f,
+		"{'protocol': 'tcp', '!src_ports': [100, 200, 300, 400, 500, 600, 700, 800, 900, 1100, 1200,"
+		" 1300, 1400, 1500, 1600, 1700, 1800, 1900, 2100, 2200, 2300, 2400, 2500, 2600, 2700,"
+		" 2800, 2900, 3100, 3200, 3300, 3400, 3500, 3600, 3700, 3800, 3900, 4100, 4200]}");
+	info = maps_rule_info(&f.maps, id_of(&f, any));
+	assert_int_equal(strlen(info->text), RULE_TEXT_LENGTH - 1);
+	assert_string_equal(&info->text[RULE_TEXT_LENGTH - 4], "...");
+	assert_memory_equal(info->text, "allow tcp from !ports 100,200,", 30);
+	fixture_done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +423,7 @@ int main(void)
 		cmocka_unit_test(test_logging),
 		cmocka_unit_test(test_meaningless_rules_deny),
 		cmocka_unit_test(test_rule_ids),
+		cmocka_unit_test(test_rule_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,8 @@ int programs_map(const struct programs *programs, const char *name);
 struct sink {
 	struct policy_sink ops;
 	int map[POLICY_MAP_COUNT];    /* borrowed descriptors */
+	int rule_hits;		      /* borrowed */
+	struct traffic *no_hits;      /* a zero for each CPU */
 	int fence_outer, fence_inner; /* owned; -1: none */
 };
 

@@ -38,7 +38,7 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
  *	prefix4, prefix6			 0	 + about 100 B per prefix
  *	portset		    256 x 8192		 2.0 MB
  *	rule		  65536 x 48		 3.0 MB
- *	rule_info	  16384 slots		 0.3 MB	 + 160 B per rule
+ *	rule_info	  16384 slots		 0.3 MB	 + 340 B per rule
  *	log_prefix	   4096 slots		 0.1 MB
  *	step		  65536 x 16		 1.0 MB
  *	list		  16384 x 40		 0.6 MB

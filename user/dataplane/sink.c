@@ -4,6 +4,7 @@
 #include "dataplane/internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -24,12 +25,19 @@ static const char *const map_name[POLICY_MAP_COUNT] = {
 	[MAP_GENERATION] = "generation",
 };
 
+/* A number that named another rule before starts from zero. */
+static int reset_hits(const struct sink *sink, const void *rule_id)
+{
+	return bpf_map_update_elem(sink->rule_hits, rule_id, sink->no_hits, BPF_ANY) ? -errno : 0;
+}
+
 static int sink_write(void *arg, enum policy_map map, const void *key, const void *value)
 {
 	struct sink *sink = arg;
+	int rc = map == MAP_RULE_INFO ? reset_hits(sink, key) : 0;
 
-	if (!bpf_map_update_elem(sink->map[map], key, value, BPF_ANY))
-		return 0;
+	if (rc || !bpf_map_update_elem(sink->map[map], key, value, BPF_ANY))
+		return rc;
 	/* Tries say -ENOSPC where hashes say -E2BIG. */
 	return errno == ENOSPC ? -E2BIG : -errno;
 }
@@ -68,6 +76,12 @@ static int make_fence(struct sink *sink)
 
 int sink_init(struct sink *sink, const struct programs *programs)
 {
+	int cpus = libbpf_num_possible_cpus();
+
+	sink->no_hits = cpus > 0 ? calloc((size_t)cpus, sizeof(*sink->no_hits)) : NULL;
+	if (!sink->no_hits)
+		return cpus < 0 ? cpus : -ENOMEM;
+	sink->rule_hits = programs_map(programs, "rule_hits");
 	sink->ops.arg = sink;
 	sink->ops.write = sink_write;
 	sink->ops.erase = sink_erase;
@@ -85,6 +99,7 @@ int sink_init(struct sink *sink, const struct programs *programs)
 
 void sink_done(struct sink *sink)
 {
+	free(sink->no_hits);
 	if (sink->fence_outer >= 0)
 		close(sink->fence_outer);
 	if (sink->fence_inner >= 0)

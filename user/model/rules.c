@@ -17,7 +17,7 @@ const char *rule_action_name(enum action action)
 		[RULE_LOG] = "log",
 	};
 
-	return names[action];
+	return (size_t)action < sizeof(names) / sizeof(names[0]) ? names[action] : "unknown";
 }
 
 void rule_init(struct rule *rule)

@@ -67,7 +67,7 @@ char *rules_format_pretty(const struct rules *rules); /* indent 2, id first, as 
 /* The default profile of name N: inbound allow from tag N, outbound allow. */
 struct rules *rules_new_default(const char *id);
 
-const char *rule_action_name(enum action action); /* "allow" */
+const char *rule_action_name(enum action action); /* "allow"; "unknown" for what is none */
 
 /* A rule without conditions that allows everything. */
 void rule_init(struct rule *rule);
@@ -87,6 +87,8 @@ void rules_list_done(struct rules_list *list);
  * are not shown, as in v0.20; members it did not know are: "allow ipv4 !tcp from !tag web". malloc'd.
  */
 char *rule_format_text(const struct rule *rule);
+/* The same with selectors, so that nothing the rule says is missing: "allow from selector role == 'web'". */
+char *rule_describe(const struct rule *rule);
 
 /* "6,9,53:99"; used by the command line. 0 or -EINVAL with the specified message. */
 int port_ranges_parse(const char *text, struct port_ranges *ret, struct err *err);

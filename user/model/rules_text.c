@@ -35,15 +35,21 @@ static void format_net(FILE *out, const char *sign, const struct rule_side *side
 		fprintf(out, " %scidr %s", sign, cidr_format(&side->net, text));
 }
 
-static bool side_shown(const struct rule_side *side)
+static void format_selector(FILE *out, const char *sign, const struct rule_side *side)
 {
-	return side->ports.count > 0 || side->tag || side->has_net;
+	if (side->selector_text)
+		fprintf(out, " %sselector %s", sign, side->selector_text);
+}
+
+static bool side_shown(const struct rule_side *side, bool selectors)
+{
+	return side->ports.count > 0 || side->tag || side->has_net || (selectors && side->selector_text);
 }
 
 static void format_side(FILE *out, const char *word, const struct rule_side *side,
-			const struct rule_side *not_side)
+			const struct rule_side *not_side, bool selectors)
 {
-	if (!side_shown(side) && !side_shown(not_side))
+	if (!side_shown(side, selectors) && !side_shown(not_side, selectors))
 		return;
 	fprintf(out, " %s", word);
 	format_ports(out, "", &side->ports);
@@ -52,6 +58,10 @@ static void format_side(FILE *out, const char *word, const struct rule_side *sid
 	format_tag(out, "!", not_side);
 	format_net(out, "", side);
 	format_net(out, "!", not_side);
+	if (selectors) {
+		format_selector(out, "", side);
+		format_selector(out, "!", not_side);
+	}
 }
 
 static void format_protocol(FILE *out, const char *sign, const struct rule_match *match)
@@ -68,7 +78,7 @@ static void format_icmp(FILE *out, const char *sign, const struct rule_match *ma
 		fprintf(out, " %scode %d", sign, match->icmp_code);
 }
 
-char *rule_format_text(const struct rule *rule)
+static char *format_rule(const struct rule *rule, bool selectors)
 {
 	char *text = NULL;
 	size_t size;
@@ -83,8 +93,8 @@ char *rule_format_text(const struct rule *rule)
 	format_protocol(out, "!", &rule->not_match);
 	format_icmp(out, "", &rule->match);
 	format_icmp(out, "!", &rule->not_match);
-	format_side(out, "from", &rule->match.src, &rule->not_match.src);
-	format_side(out, "to", &rule->match.dst, &rule->not_match.dst);
+	format_side(out, "from", &rule->match.src, &rule->not_match.src, selectors);
+	format_side(out, "to", &rule->match.dst, &rule->not_match.dst, selectors);
 	if (rule->log_prefix && rule->log_prefix[0])
 		fprintf(out, " prefix %s", rule->log_prefix);
 	if (fclose(out) != 0) {
@@ -92,6 +102,16 @@ char *rule_format_text(const struct rule *rule)
 		return NULL;
 	}
 	return text;
+}
+
+char *rule_format_text(const struct rule *rule)
+{
+	return format_rule(rule, false);
+}
+
+char *rule_describe(const struct rule *rule)
+{
+	return format_rule(rule, true);
 }
 
 static int parse_range(const char **text, struct port_ranges *ranges)

@@ -6,9 +6,11 @@
 #include "policy/compile.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "util/text.h"
 
 /* Up to so many combinations of port ranges become rules of their own; beyond, bitmaps. */
 #define COMBINATIONS_MAX 8
@@ -28,18 +30,44 @@ struct port_condition {
 	__u32 number; /* of the bitmap; 0: none */
 };
 
+/* One clean line: names in keys may hold any character. */
+__attribute__((format(printf, 3, 4))) static void put_line(char *line, size_t size, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_line(line, size, format, args);
+	va_end(args);
+}
+
+static int describe(const struct compiler *compiler, size_t position, struct rule_info *ret)
+{
+	static const char cut[] = "...";
+	char *text = rule_describe(&compiler->set->rules[compiler->direction]->items[position]);
+
+	if (!text)
+		return -ENOMEM;
+	*ret = (struct rule_info){.position = (__u32)position + 1};
+	put_line(ret->object, sizeof(ret->object), "%s", compiler->set->title);
+	strcpy(ret->direction, compiler->direction == INBOUND ? "inbound" : "outbound");
+	put_line(ret->text, sizeof(ret->text), "%s", text);
+	if (strlen(text) >= sizeof(ret->text))
+		strcpy(&ret->text[sizeof(ret->text) - sizeof(cut)], cut);
+	free(text);
+	return 0;
+}
+
 /* The id of the rule at a position, with a reference. */
 static int rule_id(struct compiler *compiler, size_t position, __u32 *ret)
 {
 	__u32 *id = &compiler->set->ids[compiler->direction][position];
-	struct rule_info info = {.position = (__u32)position + 1};
+	struct rule_info info;
 
 	if (!*id) {
-		int r;
+		int r = describe(compiler, position, &info);
 
-		snprintf(info.object, sizeof(info.object), "%s", compiler->set->title);
-		strcpy(info.direction, compiler->direction == INBOUND ? "inbound" : "outbound");
-		r = rule_id_get(compiler->engine, &info, id);
+		if (r == 0)
+			r = rule_id_get(compiler->engine, &info, id);
 		if (r < 0)
 			return r;
 	}

@@ -93,11 +93,19 @@ $(BUILD)/tests/%.o: tests/%.c
 
 $(BPF_TEST_OBJECTS): | $(SKELETONS)
 
-$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_TEST_LIB) $(BUILD)/libcalico.a
+# What the tests of a folder share is an archive too; BPF tests may use what unit tests do.
+$(BUILD)/tests/unit/lib.a: $(UNIT_TEST_LIB)
+$(BUILD)/tests/bpf/lib.a: $(BPF_TEST_LIB)
+$(BUILD)/tests/unit/lib.a $(BUILD)/tests/bpf/lib.a:
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar qcs $@ $^
+
+$(UNIT_TESTS): $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/unit/lib.a $(BUILD)/libcalico.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
-$(BPF_TESTS): $(BUILD)/tests/bpf/%: $(BUILD)/tests/bpf/%.o $(BPF_TEST_LIB) $(BUILD)/libcalico.a
+$(BPF_TESTS): $(BUILD)/tests/bpf/%: $(BUILD)/tests/bpf/%.o $(BUILD)/tests/bpf/lib.a $(BUILD)/tests/unit/lib.a $(BUILD)/libcalico.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 

@@ -30,10 +30,14 @@ static void write_file(const char *name, const char *text)
 	fclose(file);
 }
 
-/* Every test starts without any setting but an empty file. */
+/* Every test starts without any setting but an empty file; cmocka's own stays. */
 static int setup(void **state)
 {
+	const char *output = getenv("CMOCKA_MESSAGE_OUTPUT");
+
 	clearenv();
+	if (output)
+		setenv("CMOCKA_MESSAGE_OUTPUT", output, 1);
 	write_file("calico.cfg", "");
 	setenv("CALICO_CONFIG", path_of("calico.cfg"), 1);
 	return 0;

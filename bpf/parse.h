@@ -14,7 +14,7 @@
 #define IPV6_FRAGMENT_OFFSET 0xfff8
 #define EXTENSION_HEADERS    8
 
-enum l4_length { TCP_LENGTH = 20, UDP_LENGTH = 8, ICMP_LENGTH = 8, SCTP_LENGTH = 12 };
+enum l4_length { TCP_LENGTH = 20, UDP_LENGTH = 8, ICMP_LENGTH = 8, SCTP_LENGTH = 12, DCCP_LENGTH = 12 };
 
 struct arp_packet {
 	__be16 hardware, protocol;
@@ -73,7 +73,7 @@ static __always_inline enum rule_class packet_class(const struct tuple *tuple)
 static __always_inline bool has_ports(__u8 protocol)
 {
 	return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP || protocol == PROTOCOL_SCTP ||
-	       protocol == PROTOCOL_UDPLITE;
+	       protocol == PROTOCOL_UDPLITE || protocol == PROTOCOL_DCCP;
 }
 
 static __always_inline __u16 l4_minimum(const struct tuple *tuple)
@@ -83,6 +83,8 @@ static __always_inline __u16 l4_minimum(const struct tuple *tuple)
 		return TCP_LENGTH;
 	case PROTOCOL_SCTP:
 		return SCTP_LENGTH;
+	case PROTOCOL_DCCP:
+		return DCCP_LENGTH;
 	case PROTOCOL_UDP:
 	case PROTOCOL_UDPLITE:
 		return UDP_LENGTH;

@@ -184,6 +184,11 @@ static const struct rule_row rows[] = {
 	{"R28 sctp ports", "[{'protocol': 'sctp', 'dst_ports': [9]}]", .frame = {SCTP(EXTERNAL4, 9)}},
 	{"R28 other sctp port", "[{'protocol': 'sctp', 'dst_ports': [9]}]", .frame = {SCTP(EXTERNAL4, 10)},
 	 .reason = NO_RULE},
+	/* The ports are in the payload: frames only know the headers of more usual protocols. */
+	{"R28 dccp port", "[{'protocol': 33, 'dst_ports': [9]}]",
+	 .frame = {PROTOCOL(EXTERNAL4, 33), .payload = "\0\7\0\11dccp header"}},
+	{"R28 other dccp port", "[{'protocol': 33, 'dst_ports': [9]}]",
+	 .frame = {PROTOCOL(EXTERNAL4, 33), .payload = "\0\7\0\12dccp header"}, .reason = NO_RULE},
 };
 
 static struct engine *engine;

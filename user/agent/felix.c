@@ -13,6 +13,8 @@
 #include "model/model.h"
 #include "util/log.h"
 
+#define MAP_ENTRIES_MAX (1U << 24)
+
 int felix_set(struct felix_value **values, const char *name, bool of_host, const char *value)
 {
 	struct felix_value *entry;
@@ -137,8 +139,8 @@ static unsigned int number(const struct resolver *r, const char *name, unsigned 
 	n = strtoul(value, &end, 0);
 	if (!errno && end != value && !*end && n >= 1 && n <= max)
 		return (unsigned int)n;
-	snprintf(text, sizeof(text), "%s must be a number from 1 to %u, not '%.80s'; using %u", name, max,
-		 value, fallback);
+	snprintf(text, sizeof(text), "%s must be a number from 1 to %u, not '%.80s'; using the default", name,
+		 max, value);
 	r->report(r->arg, name, text);
 	return fallback;
 }
@@ -163,10 +165,16 @@ void felix_resolve(const struct felix_value *values, struct felix *ret,
 	ret->keep_established = choose(&r, "EstablishedFlows", established, 0);
 	ret->log_severity = choose(&r, "LogSeverityScreen", severities, LOG_LEVEL_INFO);
 	ret->refresh_interval_s = number(&r, "DataplaneRefreshSecs", 5, 3600);
+	ret->flow_table_size = number(&r, "FlowTableSize", 0, MAP_ENTRIES_MAX);
+	ret->max_endpoints = number(&r, "MaxEndpoints", 0, 65535);
+	ret->max_addresses = number(&r, "MaxAddresses", 0, MAP_ENTRIES_MAX);
+	ret->max_rules = number(&r, "MaxRules", 0, MAP_ENTRIES_MAX);
 }
 
 bool felix_needs_reload(const struct felix *a, const struct felix *b)
 {
 	return strcmp(a->interface_prefix, b->interface_prefix) || a->host_action != b->host_action ||
-	       a->drop_action != b->drop_action || a->keep_established != b->keep_established;
+	       a->drop_action != b->drop_action || a->keep_established != b->keep_established ||
+	       a->flow_table_size != b->flow_table_size || a->max_endpoints != b->max_endpoints ||
+	       a->max_addresses != b->max_addresses || a->max_rules != b->max_rules;
 }

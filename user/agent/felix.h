@@ -19,6 +19,11 @@ struct felix {
 	bool keep_established;		 /* EstablishedFlows: "keep" or "revalidate" */
 	int log_severity;		 /* LogSeverityScreen as enum log_level */
 	unsigned int refresh_interval_s; /* DataplaneRefreshSecs */
+	/* Sizes of the maps; 0: the dataplane's default */
+	unsigned int flow_table_size; /* FlowTableSize: flows of IPv4; IPv6 has half of it */
+	unsigned int max_endpoints;   /* MaxEndpoints: of this host */
+	unsigned int max_addresses;   /* MaxAddresses: of all endpoints of the cluster */
+	unsigned int max_rules;	      /* MaxRules: entries that the rules in use here become */
 };
 
 /* Values seen in the datastore; a list because there are few. */

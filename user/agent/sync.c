@@ -369,6 +369,10 @@ static int load_dataplane(struct agent *agent, struct err *err)
 				.bpffs = agent->config->bpffs,
 				.interface_prefix = agent->felix.interface_prefix,
 				.attach = agent->options.attach,
+				.flow_capacity = agent->felix.flow_table_size,
+				.endpoint_capacity = agent->felix.max_endpoints,
+				.address_capacity = agent->felix.max_addresses,
+				.rule_capacity = agent->felix.max_rules,
 				.settings =
 					{
 						.host_action = agent->felix.host_action,

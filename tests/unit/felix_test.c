@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Agent parameters: who wins, what is refused, what needs programs to be loaded anew. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/felix.h"
+
+struct fixture {
+	struct felix_value *values;
+	struct felix felix;
+	int reports;
+};
+
+static void count_report(void *arg, const char *name, const char *text)
+{
+	struct fixture *f = arg;
+
+	assert_non_null(strstr(text, name));
+	f->reports++;
+}
+
+static void resolve(struct fixture *f)
+{
+	f->reports = 0;
+	felix_resolve(f->values, &f->felix, count_report, f);
+}
+
+static int set_up(void **state)
+{
+	*state = calloc(1, sizeof(struct fixture));
+	return *state ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	felix_values_free(f->values);
+	free(f);
+	return 0;
+}
+
+static void test_defaults_are_those_of_the_container_deployment(void **state)
+{
+	struct fixture *f = *state;
+
+	resolve(f);
+	assert_string_equal(f->felix.interface_prefix, "cali");
+	assert_int_equal(f->felix.host_action, HOST_RETURN);
+	assert_int_equal(f->felix.drop_action, DROP_DROP);
+	assert_false(f->felix.keep_established);
+	assert_int_equal(f->reports, 0);
+}
+
+static void test_environment_beats_host_beats_global(void **state)
+{
+	static const char *const name = "DefaultEndpointToHostAction";
+	struct fixture *f = *state;
+
+	felix_set(&f->values, name, false, "ACCEPT");
+	resolve(f);
+	assert_int_equal(f->felix.host_action, HOST_ACCEPT);
+	felix_set(&f->values, name, true, "DROP");
+	resolve(f);
+	assert_int_equal(f->felix.host_action, HOST_DROP);
+	setenv("FELIX_DEFAULTENDPOINTTOHOSTACTION", "RETURN", 1);
+	resolve(f);
+	unsetenv("FELIX_DEFAULTENDPOINTTOHOSTACTION");
+	assert_int_equal(f->felix.host_action, HOST_RETURN);
+	felix_set(&f->values, name, true, NULL);
+	resolve(f);
+	assert_int_equal(f->felix.host_action, HOST_ACCEPT);
+}
+
+static void test_a_value_nobody_can_use_is_reported_and_hides_lower_ones(void **state)
+{
+	struct fixture *f = *state;
+
+	felix_set(&f->values, "DropActionOverride", false, "ACCEPT");
+	felix_set(&f->values, "DropActionOverride", true, "accept");
+	felix_set(&f->values, "MaxRules", true, "many");
+	felix_set(&f->values, "InterfacePrefix", true, "much-too-long-prefix");
+	resolve(f);
+	assert_int_equal(f->felix.drop_action, DROP_DROP);
+	assert_int_equal(f->felix.max_rules, 0);
+	assert_string_equal(f->felix.interface_prefix, "cali");
+	assert_int_equal(f->reports, 3);
+}
+
+static void test_only_what_programs_depend_on_needs_a_reload(void **state)
+{
+	struct fixture *f = *state;
+	struct felix before;
+
+	resolve(f);
+	before = f->felix;
+	felix_set(&f->values, "LogSeverityScreen", false, "DEBUG");
+	felix_set(&f->values, "DataplaneRefreshSecs", false, "7");
+	resolve(f);
+	assert_int_equal(f->felix.refresh_interval_s, 7);
+	assert_false(felix_needs_reload(&before, &f->felix));
+	felix_set(&f->values, "FlowTableSize", false, "0x1000");
+	resolve(f);
+	assert_int_equal(f->felix.flow_table_size, 4096);
+	assert_true(felix_needs_reload(&before, &f->felix));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_defaults_are_those_of_the_container_deployment, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_environment_beats_host_beats_global, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_value_nobody_can_use_is_reported_and_hides_lower_ones,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_only_what_programs_depend_on_needs_a_reload, set_up,
+						tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

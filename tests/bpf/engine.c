@@ -8,45 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
 #include <cmocka.h>
 
+#include "sink.h"
+
 #define DOCUMENT_MAX 65536
-
-static const char *const map_names[POLICY_MAP_COUNT] = {
-	[MAP_IDENTITY] = "identity",
-	[MAP_ADDRESS4] = "address4",
-	[MAP_ADDRESS6] = "address6",
-	[MAP_PREFIX4] = "prefix4",
-	[MAP_PREFIX6] = "prefix6",
-	[MAP_PORTSET] = "portset",
-	[MAP_RULE] = "rule",
-	[MAP_RULE_INFO] = "rule_info",
-	[MAP_LOG_PREFIX] = "log_prefix",
-	[MAP_STEP] = "step",
-	[MAP_LIST] = "list",
-	[MAP_ENDPOINT_POLICY] = "endpoint_policy",
-	[MAP_GENERATION] = "generation",
-};
-
-static int sink_write(void *arg, enum policy_map map, const void *key, const void *value)
-{
-	struct engine *engine = arg;
-	return bpf_map_update_elem(progrun_map(engine->fixture->progrun, map_names[map]), key, value,
-				   BPF_ANY);
-}
-
-static int sink_erase(void *arg, enum policy_map map, const void *key)
-{
-	struct engine *engine = arg;
-	return bpf_map_delete_elem(progrun_map(engine->fixture->progrun, map_names[map]), key);
-}
-
-/* Packets only run when a test runs them. */
-static int sink_fence(void *arg)
-{
-	return 0;
-}
 
 static void note_problem(void *arg, const char *object, const char *text)
 {
@@ -204,10 +170,7 @@ struct engine *engine_new(struct fixture *fixture)
 		return NULL;
 	}
 	engine->fixture = fixture;
-	engine->sink = (struct policy_sink){
-		.arg = engine, .write = sink_write, .erase = sink_erase, .fence = sink_fence};
-	for (int map = 0; map < POLICY_MAP_COUNT; map++)
-		engine->sink.capacity[map] = progrun_capacity(fixture->progrun, map_names[map]);
+	sink_to_maps(&engine->sink, fixture->progrun);
 	fixture_empty(fixture);
 	int r = policy_engine_new(&engine->sink, note_problem, engine, &engine->policy);
 	if (r < 0) {

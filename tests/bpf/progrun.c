@@ -35,6 +35,9 @@ struct progrun {
 	struct shared_map maps[MAPS_MAX];
 	unsigned int map_count;
 	int cpus;
+	struct traffic *values; /* for progrun_counters() */
+	__u32 *keys;
+	size_t value_room, key_room;
 	struct ring_buffer *events;
 	struct packet_event *event_store; /* of the present call of progrun_events() */
 	unsigned int event_count, event_capacity;
@@ -161,6 +164,8 @@ void progrun_close(struct progrun *progrun)
 	from_endpoint_bpf__destroy(progrun->from_endpoint);
 	to_endpoint_bpf__destroy(progrun->to_endpoint);
 	sweep_bpf__destroy(progrun->sweep);
+	free(progrun->values);
+	free(progrun->keys);
 	free(progrun);
 }
 
@@ -238,6 +243,45 @@ struct traffic progrun_traffic(struct progrun *progrun, const char *map, const v
 	return total;
 }
 
+/* Values of all CPUs side by side, as the kernel hands them out. */
+static struct traffic *per_cpu_values(struct progrun *progrun, __u32 count)
+{
+	size_t needed = (size_t)count * progrun->cpus;
+	if (needed > progrun->value_room) {
+		free(progrun->values);
+		progrun->values = calloc(needed, sizeof(*progrun->values));
+		assert_non_null(progrun->values);
+		progrun->value_room = needed;
+	}
+	return progrun->values;
+}
+
+void progrun_counters(struct progrun *progrun, const char *map, __u32 count, struct traffic *ret)
+{
+	struct traffic *values = per_cpu_values(progrun, count);
+	__u32 next, found = count;
+	if (progrun->key_room < count) {
+		free(progrun->keys);
+		progrun->keys = calloc(count, sizeof(*progrun->keys));
+		assert_non_null(progrun->keys);
+		progrun->key_room = count;
+	}
+	memset(ret, 0, count * sizeof(*ret));
+	if (!count)
+		return;
+	/* -ENOENT: that was the end of the map. */
+	int r = bpf_map_lookup_batch(progrun_map(progrun, map), NULL, &next, progrun->keys, values, &found,
+				     NULL);
+	if (r < 0 && r != -ENOENT)
+		fail_msg("cannot read map %s: %s", map, strerror(-r));
+	for (__u32 i = 0; i < found; i++) {
+		for (int cpu = 0; cpu < progrun->cpus; cpu++) {
+			ret[progrun->keys[i]].packets += values[i * progrun->cpus + cpu].packets;
+			ret[progrun->keys[i]].bytes += values[i * progrun->cpus + cpu].bytes;
+		}
+	}
+}
+
 unsigned int progrun_events(struct progrun *progrun, struct packet_event *ret, unsigned int capacity)
 {
 	progrun->event_store = ret;
@@ -247,35 +291,29 @@ unsigned int progrun_events(struct progrun *progrun, struct packet_event *ret, u
 	return progrun->event_count;
 }
 
-static void read_drops(struct progrun *progrun, __u64 packets[DROP_REASON_COUNT])
-{
-	for (__u32 reason = 0; reason < DROP_REASON_COUNT; reason++)
-		packets[reason] = progrun_traffic(progrun, "drop_totals", &reason).packets;
-}
-
 void progrun_packet(struct progrun *progrun, const struct hook *hook, const struct packet *packet,
 		    struct run *ret)
 {
-	__u64 before[DROP_REASON_COUNT], after[DROP_REASON_COUNT];
+	struct traffic before[DROP_REASON_COUNT], after[DROP_REASON_COUNT];
 	struct __sk_buff in = {
 		.ifindex = hook->ifindex, .ingress_ifindex = hook->ingress, .mark = hook->mark};
 	struct __sk_buff out = {0};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->data, .data_size_in = packet->length,
 		    .data_out = ret->packet.data, .data_size_out = sizeof(ret->packet.data), .ctx_in = &in,
 		    .ctx_size_in = sizeof(in), .ctx_out = &out, .ctx_size_out = sizeof(out), .repeat = 1);
-	read_drops(progrun, before);
+	progrun_counters(progrun, "drop_totals", DROP_REASON_COUNT, before);
 	int r = bpf_prog_test_run_opts(progrun->program[hook->program], &options);
 	if (r < 0)
 		fail_msg("the kernel cannot run the program on this packet: %s", strerror(-r));
-	read_drops(progrun, after);
+	progrun_counters(progrun, "drop_totals", DROP_REASON_COUNT, after);
 	ret->action = (int)options.retval;
 	ret->mark = out.mark;
 	ret->packet.length = options.data_size_out;
 	ret->reason = DROP_NONE;
 	ret->drops = 0;
 	for (unsigned int reason = 0; reason < DROP_REASON_COUNT; reason++) {
-		ret->drops += after[reason] - before[reason];
-		if (after[reason] != before[reason])
+		ret->drops += after[reason].packets - before[reason].packets;
+		if (after[reason].packets != before[reason].packets)
 			ret->reason = reason;
 	}
 }

@@ -58,6 +58,8 @@ unsigned int progrun_first(struct progrun *progrun, const char *map, void *ret_k
 void progrun_clear(struct progrun *progrun, const char *map);
 /* A counter of drop_totals, drops or rule_hits (per-CPU struct traffic), summed; absent: zero. */
 struct traffic progrun_traffic(struct progrun *progrun, const char *map, const void *key);
+/* The counters of the ids 0 .. count-1 of drop_totals or rule_hits. */
+void progrun_counters(struct progrun *progrun, const char *map, __u32 count, struct traffic *ret);
 /* Events in the ring since the last call; up to `capacity` of them are stored in order. */
 unsigned int progrun_events(struct progrun *progrun, struct packet_event *ret, unsigned int capacity);
 

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -72,4 +73,14 @@ void engine_remove(struct policy_engine *engine, enum kind kind, const char *nam
 	else if (kind == HOST_ENDPOINT)
 		r = policy_set_host_endpoint(engine, name, NULL);
 	assert_int_equal(r, 0);
+}
+
+char *json_of(const char *text)
+{
+	char *json = strdup(text);
+
+	assert_non_null(json);
+	for (char *c = json; *c; c++)
+		*c = *c == '\'' ? '"' : *c == '~' ? '\'' : *c;
+	return json;
 }

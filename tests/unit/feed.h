@@ -6,6 +6,9 @@
 #include "policy/policy.h"
 #include "unit/reference.h"
 
+/* The text with " for each ', and ' for each ~. malloc'd. */
+char *json_of(const char *text);
+
 /* Both fail the running test when the engine refuses. */
 void engine_feed(struct policy_engine *engine, const struct document *document);
 void engine_remove(struct policy_engine *engine, enum kind kind, const char *name);

@@ -48,16 +48,6 @@ void fixture_done(struct fixture *fixture)
 	world_done(&fixture->world);
 }
 
-char *json_of(const char *text)
-{
-	char *json = strdup(text);
-
-	assert_non_null(json);
-	for (char *c = json; *c; c++)
-		*c = *c == '\'' ? '"' : *c == '~' ? '\'' : *c;
-	return json;
-}
-
 bool fixture_set_slot(struct fixture *fixture, enum kind kind, const char *name, const char *text, __u32 slot)
 {
 	char *json = text ? json_of(text) : NULL;

@@ -27,8 +27,6 @@ struct fixture {
 void fixture_init(struct fixture *fixture, const __u32 capacity[POLICY_MAP_COUNT]);
 void fixture_done(struct fixture *fixture);
 
-/* The text with " for each ', and ' for each ~. malloc'd. */
-char *json_of(const char *text);
 /* Text as json_of() takes it. NULL removes. False: not valid, nothing changed. */
 bool fixture_set(struct fixture *fixture, enum kind kind, const char *name, const char *text);
 bool fixture_set_slot(struct fixture *fixture, enum kind kind, const char *name, const char *text,

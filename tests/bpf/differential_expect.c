@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The specification of the two hooks, as a plain program over documents. */
+#include "differential_expect.h"
+
+#include <string.h>
+
+enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
+
+/* One packet under judgement. */
+struct hearing {
+	const struct world *world;
+	const struct settings *settings;
+	const struct shot *shot;
+	const struct probe *probe;
+	struct expectation *ret;
+	__u16 src_flags, dst_flags;
+	__u32 src_slot, dst_slot;
+};
+
+static bool is_icmp(const struct probe *probe)
+{
+	return probe->protocol == (probe->src.family == 4 ? ICMP : ICMPV6);
+}
+
+static bool is_echo(const struct probe *probe, bool reply)
+{
+	if (!is_icmp(probe))
+		return false;
+	if (probe->src.family == 4)
+		return probe->icmp_type == (reply ? 0 : 8);
+	return probe->icmp_type == (reply ? 129 : 128);
+}
+
+static bool is_icmp_error(const struct probe *probe)
+{
+	if (!is_icmp(probe))
+		return false;
+	if (probe->src.family == 6)
+		return probe->icmp_type >= 1 && probe->icmp_type <= 4;
+	return probe->icmp_type == 3 || probe->icmp_type == 4 || probe->icmp_type == 5 ||
+	       probe->icmp_type == 11 || probe->icmp_type == 12;
+}
+
+static bool is_within(const struct addr *addr, const char *net)
+{
+	struct cidr cidr;
+
+	return cidr_parse(net, &cidr) == 0 && cidr_contains(&cidr, addr);
+}
+
+static bool is_multicast(const struct addr *addr)
+{
+	return is_within(addr, "224.0.0.0/4") || is_within(addr, "255.255.255.255/32") ||
+	       is_within(addr, "ff00::/8");
+}
+
+static bool is_martian(const struct addr *addr)
+{
+	return is_within(addr, "0.0.0.0/8") || is_within(addr, "127.0.0.0/8") ||
+	       is_within(addr, "240.0.0.0/4") || is_within(addr, "::/96") || is_within(addr, "::ffff:0:0/96");
+}
+
+/* Host, or on a veth only the host can be meant. */
+static bool is_to_host(const struct hearing *h)
+{
+	return (h->dst_flags & ADDRESS_HOST) || is_within(&h->probe->dst, "fe80::/10");
+}
+
+static bool is_dns(const struct probe *probe)
+{
+	return probe->protocol == UDP && probe->dport == 53;
+}
+
+/* To outside the pools and endpoints, encapsulation would carry packets past every policy. */
+static bool is_tunnel(const struct hearing *h)
+{
+	if (h->dst_flags & (ADDRESS_LOCAL | ADDRESS_REMOTE | ADDRESS_IN_POOL))
+		return false;
+	if (h->probe->protocol == UDP)
+		return h->probe->dport == 4789 || h->probe->dport == 8472;
+	return h->probe->protocol == 4 || h->probe->protocol == 41;
+}
+
+/* What connection tracking calls INVALID cannot open a flow. */
+static bool can_open(const struct shot *shot)
+{
+	if (shot->probe.protocol == TCP)
+		return shot->tcp == TCP_SYN || shot->tcp == TCP_ACK;
+	return !is_echo(&shot->probe, true);
+}
+
+static bool makes_flow(const struct probe *probe)
+{
+	return !is_icmp(probe) || is_echo(probe, false);
+}
+
+static enum drop_reason consult(struct hearing *h, __u32 slot, bool inbound)
+{
+	struct reference *verdict = &h->ret->verdict[h->ret->verdicts++];
+
+	*verdict = reference_judge(h->world, slot, inbound, h->probe);
+	return verdict->reason;
+}
+
+static bool is_active(const struct hearing *h, __u32 slot)
+{
+	const struct document *d = world_slot(h->world, slot);
+
+	return d && d->workload->active;
+}
+
+static bool has_wrong_mac(const struct hearing *h)
+{
+	const struct document *d = world_slot(h->world, h->shot->slot);
+
+	return h->shot->wrong_mac && d && d->workload->has_mac;
+}
+
+static enum drop_reason judge_sender(struct hearing *h, __u32 slot, bool wrong_mac)
+{
+	if (!is_active(h, slot))
+		return DROP_REASON_ENDPOINT_INACTIVE;
+	if (h->src_slot != slot)
+		return DROP_REASON_SPOOFED_IP;
+	if (is_multicast(&h->probe->dst))
+		return DROP_REASON_BROADCAST;
+	if (is_martian(&h->probe->dst))
+		return DROP_REASON_MARTIAN;
+	if (is_to_host(h) && is_dns(h->probe))
+		return DROP_NONE;
+	if (wrong_mac)
+		return DROP_REASON_SPOOFED_MAC;
+	if (is_tunnel(h))
+		return DROP_REASON_TUNNEL;
+	if (is_to_host(h) && h->settings->host_action == HOST_DROP)
+		return DROP_REASON_HOST_ACTION;
+	return consult(h, slot, false);
+}
+
+static enum drop_reason judge_receiver(struct hearing *h)
+{
+	return h->dst_slot ? consult(h, h->dst_slot, true) : DROP_NONE;
+}
+
+/* Name service of the host is open to endpoints that are unknown or inactive too. */
+static enum drop_reason judge_without_policy(struct hearing *h, enum drop_reason otherwise)
+{
+	if (!is_dns(h->probe) || !is_to_host(h))
+		return otherwise;
+	h->ret->fate = PASSED;
+	if (h->src_flags & (ADDRESS_LOCAL | ADDRESS_HOST))
+		return DROP_REASON_SPOOFED_IP;
+	if (is_within(&h->probe->src, "fe80::/10") || is_within(&h->probe->src, "0.0.0.0/32") ||
+	    is_within(&h->probe->src, "::/128"))
+		return DROP_NONE;
+	return is_multicast(&h->probe->src) || is_martian(&h->probe->src) ? DROP_REASON_SPOOFED_IP
+									  : DROP_NONE;
+}
+
+static void route(struct hearing *h)
+{
+	const struct document *receiver = world_slot(h->world, h->dst_slot);
+	bool leaves_pools = h->probe->src.family == 4 && (h->src_flags & ADDRESS_NAT_OUT) &&
+			    !(h->dst_flags & ADDRESS_IN_POOL) && !is_to_host(h);
+
+	if (!h->dst_slot)
+		h->ret->fate = leaves_pools ? TO_STACK_MASQUERADED : TO_STACK;
+	else /* without its MAC the stack has to ask for it */
+		h->ret->fate = receiver->workload->has_mac ? TO_PEER : TO_STACK;
+}
+
+static enum drop_reason judge_from(struct hearing *h)
+{
+	__u32 slot = h->shot->way == FROM_STRANGER ? 0 : h->shot->slot;
+	enum drop_reason reason;
+
+	if (!slot || !world_slot(h->world, slot))
+		return judge_without_policy(h, DROP_REASON_UNKNOWN_INTERFACE);
+	if (!is_active(h, slot))
+		return judge_without_policy(h, DROP_REASON_ENDPOINT_INACTIVE);
+	if (is_icmp_error(h->probe))
+		return has_wrong_mac(h) ? DROP_REASON_SPOOFED_MAC : DROP_REASON_ICMP_UNRELATED;
+	if (!can_open(h->shot))
+		return DROP_REASON_FLOW_INVALID;
+	reason = judge_sender(h, slot, has_wrong_mac(h));
+	if (!reason)
+		reason = judge_receiver(h);
+	if (reason)
+		return reason;
+	route(h);
+	h->ret->opens_flow = makes_flow(h->probe);
+	return DROP_NONE;
+}
+
+static enum drop_reason judge_to(struct hearing *h)
+{
+	const struct shot *shot = h->shot;
+	bool routed = shot->way == TO_SLOT_ROUTED || shot->way == TO_SLOT_FORGED;
+	/* An interface whose endpoint is gone is like any other one. */
+	bool from_endpoint = routed && world_slot(h->world, shot->from);
+	enum drop_reason reason = DROP_NONE;
+
+	if (!world_slot(h->world, shot->slot))
+		return DROP_REASON_UNKNOWN_INTERFACE;
+	if (!is_active(h, shot->slot))
+		return DROP_REASON_ENDPOINT_INACTIVE;
+	if (from_endpoint && shot->way == TO_SLOT_FORGED)
+		return DROP_REASON_UNAPPROVED;
+	if (is_icmp_error(h->probe))
+		return DROP_REASON_ICMP_UNRELATED;
+	if (!can_open(shot))
+		return DROP_REASON_FLOW_INVALID;
+	/* With a source that is nobody's here, the host's NAT has translated it after it was judged. */
+	if (from_endpoint && h->src_slot)
+		reason = judge_sender(h, shot->from, false);
+	else if (h->src_slot)
+		return DROP_REASON_MARTIAN;
+	if (!reason && h->dst_slot != shot->slot)
+		return DROP_REASON_MARTIAN;
+	if (!reason)
+		reason = judge_receiver(h);
+	h->ret->opens_flow = !reason && makes_flow(h->probe);
+	return reason;
+}
+
+void expect(const struct world *world, const struct settings *settings, const struct shot *shot,
+	    struct expectation *ret)
+{
+	struct hearing h = {world, settings, shot, &shot->probe, ret, 0, 0, 0, 0};
+
+	memset(ret, 0, sizeof(*ret));
+	ret->fate = PASSED;
+	h.src_flags = reference_flags(world, &shot->probe.src, &h.src_slot);
+	h.dst_flags = reference_flags(world, &shot->probe.dst, &h.dst_slot);
+	if (shot->way == FROM_SLOT || shot->way == FROM_STRANGER)
+		ret->reason = judge_from(&h);
+	else if (shot->way != TO_SLOT_HOST)
+		ret->reason = judge_to(&h);
+	if (ret->reason)
+		ret->fate = DROPPED;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Dice, and random packets for the endpoints of a world. */
+#include "differential_random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array)	 (sizeof(array) / sizeof((array)[0]))
+#define PICK(dice, from) ((from)[dice_below(dice, COUNT(from))])
+
+enum { ICMP = 1, TCP = 6, UDP = 17, DCCP = 33, ICMPV6 = 58, SCTP = 132, UDPLITE = 136 };
+
+void dice_seed(struct dice *dice, __u64 seed)
+{
+	/* splitmix64: neighbouring seeds start far from each other, and never with 0. */
+	seed += 0x9e3779b97f4a7c15ULL;
+	seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9ULL;
+	seed = (seed ^ seed >> 27) * 0x94d049bb133111ebULL;
+	dice->state = (seed ^ seed >> 31) | 1;
+}
+
+__u32 dice_below(struct dice *dice, __u32 limit)
+{
+	dice->state ^= dice->state << 13;
+	dice->state ^= dice->state >> 7;
+	dice->state ^= dice->state << 17;
+	return (__u32)((dice->state >> 16) % limit);
+}
+
+bool dice_one_in(struct dice *dice, __u32 n)
+{
+	return dice_below(dice, n) == 0;
+}
+
+/* ---- addresses ---- */
+
+static const char *const addresses4[] = {
+	"10.65.0.1",  "10.65.0.2", "10.65.0.3",	 "10.65.0.4", "10.65.0.5",   "10.65.0.6",
+	"10.65.0.77", "10.65.1.1", "172.30.0.2", "192.0.2.1", "192.0.2.200", "8.8.8.8",
+};
+static const char *const addresses6[] = {
+	"fd65::1",  "fd65::2",	 "fd65::3", "fd65::4",	   "fd65::5",	   "fd65::6",
+	"fd65::77", "fd65:1::1", "fd30::2", "2001:db8::1", "2001:db8::2c", "fe80::1",
+};
+/* Nothing that is forwarded. */
+static const char *const special4[] = {"224.0.0.5", "255.255.255.255", "127.0.0.1", "0.0.0.0"};
+static const char *const special6[] = {"ff02::5", "::1", "::", "::ffff:10.65.0.2"};
+
+static struct addr address_of(const char *text)
+{
+	struct addr addr;
+
+	if (addr_parse(text, &addr) < 0)
+		abort();
+	return addr;
+}
+
+static struct addr draw_address(struct dice *dice, int family)
+{
+	if (dice_one_in(dice, 60))
+		return address_of(family == 4 ? PICK(dice, special4) : PICK(dice, special6));
+	return address_of(family == 4 ? PICK(dice, addresses4) : PICK(dice, addresses6));
+}
+
+/* One of those that the endpoint in the slot has, or any when it has none. */
+static struct addr draw_own(struct dice *dice, const struct world *world, __u32 slot, int family)
+{
+	const struct document *d = world_slot(world, slot);
+	__u32 start;
+
+	if (!d || !d->workload->net_count)
+		return draw_address(dice, family);
+	start = dice_below(dice, (__u32)d->workload->net_count);
+	for (size_t i = 0; i < d->workload->net_count; i++) {
+		const struct addr *addr = &d->workload->nets[(start + i) % d->workload->net_count];
+
+		if (addr->family == family)
+			return *addr;
+	}
+	return draw_address(dice, family);
+}
+
+/* From outside: seldom the address of an endpoint that should be here. */
+static struct addr draw_outside(struct dice *dice, int family)
+{
+	__u32 first = dice_one_in(dice, 12) ? 0 : SLOTS;
+
+	return address_of(family == 4 ? addresses4[first + dice_below(dice, COUNT(addresses4) - first)]
+				      : addresses6[first + dice_below(dice, COUNT(addresses6) - first)]);
+}
+
+/* ---- shots ---- */
+
+static __u8 draw_protocol(struct dice *dice, int family)
+{
+	static const __u8 others[] = {SCTP, SCTP, UDPLITE, UDPLITE, DCCP, ICMP, ICMPV6, 47, 50, 255, 4, 41};
+	__u32 roll = dice_below(dice, 100);
+
+	if (roll < 34)
+		return TCP;
+	if (roll < 62)
+		return UDP;
+	if (roll < 80)
+		return family == 4 ? ICMP : ICMPV6;
+	return PICK(dice, others);
+}
+
+static void draw_icmp(struct dice *dice, struct probe *probe)
+{
+	static const __u8 types4[] = {8, 8, 8, 8, 8, 13, 17, 0, 3, 11}, codes[] = {0, 0, 0, 4, 1};
+	static const __u8 types6[] = {128, 128, 128, 128, 128, 139, 200, 129, 1, 3};
+
+	probe->icmp_type = probe->src.family == 4 ? PICK(dice, types4) : PICK(dice, types6);
+	probe->icmp_code = PICK(dice, codes);
+}
+
+static void draw_addresses(struct dice *dice, const struct world *world, struct shot *shot)
+{
+	int family = dice_one_in(dice, 2) ? 4 : 6;
+	__u32 other = 1 + dice_below(dice, SLOTS);
+	struct probe *probe = &shot->probe;
+
+	if (shot->way == FROM_SLOT || shot->way == FROM_STRANGER) {
+		probe->src = dice_one_in(dice, 25) ? draw_address(dice, family)
+						   : draw_own(dice, world, shot->slot, family);
+		if (dice_one_in(dice, 8))
+			other = shot->slot;
+		probe->dst = dice_one_in(dice, 2) ? draw_own(dice, world, other, family)
+						  : draw_address(dice, family);
+		return;
+	}
+	probe->dst = dice_one_in(dice, 40) ? draw_address(dice, family)
+					   : draw_own(dice, world, shot->slot, family);
+	if (shot->way == TO_SLOT_ROUTED || shot->way == TO_SLOT_FORGED)
+		probe->src = dice_one_in(dice, 6) ? draw_address(dice, family)
+						  : draw_own(dice, world, shot->from, family);
+	else
+		probe->src = draw_outside(dice, family);
+}
+
+static enum way draw_way(struct dice *dice)
+{
+	static const __u8 weights[WAYS] = {50, 1, 40, 2, 6, 1};
+	__u32 roll = dice_below(dice, 100);
+	int way = 0;
+
+	while (roll >= weights[way])
+		roll -= weights[way++];
+	return way;
+}
+
+/* Seldom one that has no active endpoint. */
+static __u32 draw_slot(struct dice *dice, const struct world *world)
+{
+	__u32 slot = 1 + dice_below(dice, SLOTS);
+
+	for (int tries = 0; tries < 3; tries++) {
+		const struct document *d = world_slot(world, slot);
+
+		if (d && d->workload->active)
+			break;
+		slot = 1 + dice_below(dice, SLOTS);
+	}
+	return slot;
+}
+
+void shot_draw(struct dice *dice, const struct world *world, struct shot *ret)
+{
+	static const __u16 ports[] = {0, 1, 22, 53, 79, 80, 80, 80, 81, 443, 443, 1000, 4789, 8080, 65535};
+	static const __u8 odd_flags[] = {TCP_ACK, TCP_ACK, TCP_SYN | TCP_ACK, TCP_RST, TCP_FIN | TCP_ACK};
+
+	*ret = (struct shot){
+		.way = draw_way(dice),
+		.slot = draw_slot(dice, world),
+		.from = draw_slot(dice, world),
+		.tcp = dice_one_in(dice, 8) ? PICK(dice, odd_flags) : TCP_SYN,
+		.wrong_mac = dice_one_in(dice, 40),
+	};
+	draw_addresses(dice, world, ret);
+	ret->probe.protocol = draw_protocol(dice, ret->probe.src.family);
+	ret->probe.sport = PICK(dice, ports);
+	ret->probe.dport = PICK(dice, ports);
+	draw_icmp(dice, &ret->probe);
+}
+
+/* ---- as bytes ---- */
+
+void shot_build(const struct shot *shot, const uint8_t mac[MAC_LENGTH], struct packet *ret)
+{
+	static const uint8_t wrong_mac[MAC_LENGTH] = {0x02, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb};
+	const struct probe *probe = &shot->probe;
+	char src[ADDR_TEXT], dst[ADDR_TEXT];
+	uint8_t payload[32] = {(uint8_t)(probe->sport >> 8), (uint8_t)probe->sport,
+			       (uint8_t)(probe->dport >> 8), (uint8_t)probe->dport};
+	/* What an ICMP error is about: a packet that nobody sent. */
+	struct frame about = {
+		.source = addr_format(&probe->dst, dst),
+		.destination = addr_format(&probe->src, src),
+		.source_port = 4000,
+		.destination_port = 4001,
+		.protocol = UDP,
+	};
+	struct frame frame = {
+		.source_mac = shot->wrong_mac ? wrong_mac : mac,
+		.source = src,
+		.destination = dst,
+		.protocol = probe->protocol,
+		.source_port = probe->sport,
+		.destination_port = probe->dport,
+		.tcp = shot->tcp,
+		.icmp_type = probe->icmp_type,
+		.icmp_code = probe->icmp_code,
+		.icmp_id = SHOT_ECHO_ID,
+		.payload = payload,
+		.payload_length = sizeof(payload),
+	};
+
+	if (probe->protocol == (probe->src.family == 4 ? ICMP : ICMPV6)) {
+		frame.payload_length = 0;
+		frame.inner = &about;
+	}
+	packet_build(&frame, ret);
+}
+
+const char *shot_describe(const struct shot *shot, char text[256])
+{
+	static const char *const ways[] = {
+		[FROM_SLOT] = "from slot",
+		[FROM_STRANGER] = "from an unknown interface, slot",
+		[TO_SLOT] = "from outside to slot",
+		[TO_SLOT_HOST] = "from the host to slot",
+		[TO_SLOT_ROUTED] = "approved, through the stack to slot",
+		[TO_SLOT_FORGED] = "not approved, through the stack to slot",
+	};
+	const struct probe *probe = &shot->probe;
+	char src[ADDR_TEXT], dst[ADDR_TEXT];
+
+	snprintf(text, 256, "%s %u (from %u): %s:%u to %s:%u protocol %u type %u code %u tcp %#x%s",
+		 ways[shot->way], shot->slot, shot->from, addr_format(&probe->src, src), probe->sport,
+		 addr_format(&probe->dst, dst), probe->dport, probe->protocol, probe->icmp_type,
+		 probe->icmp_code, shot->tcp, shot->wrong_mac ? " wrong MAC" : "");
+	return text;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Random documents and packets for the differential tests. Names, addresses and ports come from so small a
+ * stock that policies, members and packets meet all the time, and in every odd way that the data model has.
+ */
+#ifndef TESTS_BPF_DIFFERENTIAL_RANDOM_H
+#define TESTS_BPF_DIFFERENTIAL_RANDOM_H
+
+#include "packet.h"
+#include "progrun.h"
+#include "unit/reference.h"
+
+struct dice {
+	__u64 state; /* not 0 */
+};
+void dice_seed(struct dice *dice, __u64 seed);
+/* 0 .. limit-1 */
+__u32 dice_below(struct dice *dice, __u32 limit);
+bool dice_one_in(struct dice *dice, __u32 n);
+
+#define SLOTS 4 /* endpoints of this host have slots 1 .. SLOTS */
+
+/* An event of the datastore. */
+struct change {
+	enum kind kind;
+	char name[64];
+	char *text; /* JSON, possibly not valid; NULL: deleted */
+	__u32 slot; /* WORKLOAD: on this host when not 0 */
+};
+/* The caller frees ret->text. */
+void change_draw(struct dice *dice, struct change *ret);
+/* One that sets the document `number` of a fully populated world; false: there are no more. */
+bool change_draw_initial(struct dice *dice, __u32 number, struct change *ret);
+
+/* How a packet meets the host. */
+enum way {
+	FROM_SLOT,	/* an endpoint sends it */
+	FROM_STRANGER,	/* an interface without endpoint sends it */
+	TO_SLOT,	/* comes from the uplink, leaves to an endpoint */
+	TO_SLOT_HOST,	/* the host itself sends it to an endpoint */
+	TO_SLOT_ROUTED, /* another endpoint's, approved, through the host's stack */
+	TO_SLOT_FORGED, /* another endpoint's without that approval */
+	WAYS,
+};
+
+struct shot {
+	enum way way;
+	__u32 slot; /* that the program runs for */
+	__u32 from; /* TO_SLOT_ROUTED, TO_SLOT_FORGED: whose it is */
+	struct probe probe;
+	__u8 tcp; /* enum tcp_flag */
+	bool wrong_mac;
+};
+void shot_draw(struct dice *dice, const struct world *world, struct shot *ret);
+/* Of all ICMP echos. */
+#define SHOT_ECHO_ID 77
+/* The packet, with the sender's MAC as source. */
+void shot_build(const struct shot *shot, const uint8_t mac[MAC_LENGTH], struct packet *ret);
+/* One line for people. */
+const char *shot_describe(const struct shot *shot, char text[256]);
+
+#endif

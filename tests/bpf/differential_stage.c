@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The host of the differential tests. */
+#include "differential_stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <cmocka.h>
+
+#include "sink.h"
+#include "unit/feed.h"
+
+static void note_problem(void *arg, const char *object, const char *text)
+{
+	struct stage *stage = arg;
+
+	snprintf(stage->problem, sizeof(stage->problem), "%s: %s", object, text ? text : "solved");
+}
+
+static void start_engine(struct stage *stage)
+{
+	assert_int_equal(policy_engine_new(&stage->sink, note_problem, stage, &stage->engine), 0);
+}
+
+struct stage *stage_new(const struct settings *settings)
+{
+	struct stage *stage = calloc(1, sizeof(*stage));
+
+	assert_non_null(stage);
+	stage->fixture = fixture_new(settings);
+	stage->counters = calloc(RULE_IDS, sizeof(*stage->counters));
+	if (!stage->fixture || !stage->counters) {
+		stage_free(stage);
+		return NULL;
+	}
+	sink_to_maps(&stage->sink, stage->fixture->progrun);
+	fixture_empty(stage->fixture);
+	start_engine(stage);
+	return stage;
+}
+
+void stage_free(struct stage *stage)
+{
+	if (!stage)
+		return;
+	policy_engine_free(stage->engine);
+	world_done(&stage->world);
+	fixture_free(stage->fixture);
+	free(stage->counters);
+	free(stage);
+}
+
+void stage_clear(struct stage *stage)
+{
+	static const char *const left[] = {"rule_info", "log_prefix"};
+	static const struct endpoint_policy nothing;
+
+	policy_engine_free(stage->engine);
+	world_done(&stage->world);
+	stage->problem[0] = '\0';
+	fixture_empty(stage->fixture);
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
+		progrun_clear(stage->fixture->progrun, left[i]);
+	for (__u32 slot = 0; slot <= SLOTS; slot++)
+		progrun_put(stage->fixture->progrun, "endpoint_policy", &slot, &nothing);
+	start_engine(stage);
+}
+
+void stage_change(struct stage *stage, const struct change *change)
+{
+	bool valid = world_set(&stage->world, change->kind, change->name, change->text, change->slot);
+
+	if (!valid)
+		world_set(&stage->world, change->kind, change->name, NULL, 0);
+	if (valid && change->text)
+		engine_feed(stage->engine, world_find(&stage->world, change->kind, change->name));
+	else
+		engine_remove(stage->engine, change->kind, change->name);
+}
+
+static void write_endpoint(struct stage *stage, __u32 slot)
+{
+	const struct document *d = world_slot(&stage->world, slot);
+	struct progrun *progrun = stage->fixture->progrun;
+	__u32 ifindex = stage->fixture->ifindex[slot];
+	const struct interface interface = {.endpoint = slot};
+	struct endpoint endpoint = {};
+
+	if (!d) {
+		progrun_delete(progrun, "interface", &ifindex);
+		progrun_put(progrun, "endpoint", &slot, &endpoint);
+		return;
+	}
+	endpoint.ifindex = ifindex;
+	endpoint.state = d->workload->active ? ENDPOINT_ACTIVE : ENDPOINT_INACTIVE;
+	endpoint.flags = d->workload->has_mac ? ENDPOINT_CHECK_MAC : 0;
+	endpoint.generation_slot = policy_generation_slot(stage->engine, slot);
+	if (d->workload->has_mac)
+		memcpy(endpoint.mac, d->workload->mac, sizeof(endpoint.mac));
+	memcpy(endpoint.host_mac, HOST_VETH_MAC, sizeof(endpoint.host_mac));
+	snprintf(endpoint.name, sizeof(endpoint.name), "%s", d->workload->name);
+	progrun_put(progrun, "endpoint", &slot, &endpoint);
+	progrun_put(progrun, "interface", &ifindex, &interface);
+}
+
+/* What each rule id means now, by the map that says it to people. */
+static void read_rule_infos(struct stage *stage)
+{
+	int fd = progrun_map(stage->fixture->progrun, "rule_info");
+	__u32 id;
+
+	memset(stage->rules, 0, sizeof(stage->rules));
+	stage->rule_ids = 0;
+	for (int r = bpf_map_get_next_key(fd, NULL, &id); r == 0; r = bpf_map_get_next_key(fd, &id, &id)) {
+		assert_in_range(id, 1, RULE_IDS - 1);
+		assert_int_equal(bpf_map_lookup_elem(fd, &id, &stage->rules[id]), 0);
+		if (id >= stage->rule_ids)
+			stage->rule_ids = id + 1;
+	}
+}
+
+static void read_hits(struct stage *stage, __u64 *ret)
+{
+	progrun_counters(stage->fixture->progrun, "rule_hits", stage->rule_ids, stage->counters);
+	for (__u32 id = 0; id < stage->rule_ids; id++)
+		ret[id] = stage->counters[id].packets;
+}
+
+void stage_commit(struct stage *stage)
+{
+	assert_int_equal(policy_commit(stage->engine), 0);
+	for (__u32 slot = 1; slot <= SLOTS; slot++)
+		write_endpoint(stage, slot);
+	read_rule_infos(stage);
+	read_hits(stage, stage->hits);
+	progrun_events(stage->fixture->progrun, NULL, 0);
+}
+
+/* ---- packets ---- */
+
+static struct hook hook_of(const struct stage *stage, const struct shot *shot)
+{
+	const struct fixture *fixture = stage->fixture;
+	unsigned int ifindex = fixture->ifindex[shot->slot];
+
+	switch (shot->way) {
+	case FROM_SLOT:
+		return (struct hook){FROM_ENDPOINT, ifindex, ifindex, 0};
+	case FROM_STRANGER:
+		return (struct hook){FROM_ENDPOINT, fixture->uplink, fixture->uplink, 0};
+	case TO_SLOT_HOST:
+		return (struct hook){TO_ENDPOINT, ifindex, 0, 0};
+	case TO_SLOT_ROUTED:
+		return (struct hook){TO_ENDPOINT, ifindex, fixture->ifindex[shot->from],
+				     fixture->settings.mark_approved};
+	case TO_SLOT_FORGED:
+		return (struct hook){TO_ENDPOINT, ifindex, fixture->ifindex[shot->from], 0};
+	default:
+		return (struct hook){TO_ENDPOINT, ifindex, fixture->uplink, 0};
+	}
+}
+
+/* The ports that a packet's flow has, as include/flow.h says. */
+static void flow_ports(const struct probe *probe, __u16 ret[2])
+{
+	static const __u8 with_ports[] = {6, 17, 33, 132, 136};
+
+	ret[0] = ret[1] = 0;
+	if (memchr(with_ports, probe->protocol, sizeof(with_ports))) {
+		ret[0] = probe->sport;
+		ret[1] = probe->dport;
+	} else if (probe->protocol == (probe->src.family == 4 ? 1 : 58)) {
+		ret[0] = ret[1] = SHOT_ECHO_ID;
+	}
+}
+
+/* Deletes the packet's flow; tells whether there was one. Both orders of the ends: one of them is the key. */
+static bool forget_flow(struct stage *stage, const struct probe *probe, bool keep)
+{
+	int fd = progrun_map(stage->fixture->progrun, probe->src.family == 4 ? "flow4" : "flow6");
+	bool found = false;
+	__u16 port[2];
+
+	flow_ports(probe, port);
+	for (int end = 0; end < 2; end++) {
+		const struct addr *first = end ? &probe->dst : &probe->src;
+		const struct addr *second = end ? &probe->src : &probe->dst;
+		struct flow4_key key4 = {.port = {port[end], port[!end]}, .protocol = probe->protocol};
+		struct flow6_key key6 = {.port = {port[end], port[!end]}, .protocol = probe->protocol};
+		const void *key = probe->src.family == 4 ? (void *)&key4 : &key6;
+		struct flow flow;
+
+		memcpy(key4.address[0], first->bytes, 4);
+		memcpy(key4.address[1], second->bytes, 4);
+		memcpy(key6.address[0], first->bytes, 16);
+		memcpy(key6.address[1], second->bytes, 16);
+		found |= keep ? bpf_map_lookup_elem(fd, key, &flow) == 0 : bpf_map_delete_elem(fd, key) == 0;
+	}
+	return found;
+}
+
+static void count_hits(struct stage *stage, struct observation *ret)
+{
+	static __u64 now[RULE_IDS];
+
+	read_hits(stage, now);
+	ret->hit_count = 0;
+	for (__u32 id = 0; id < stage->rule_ids; id++) {
+		if (now[id] == stage->hits[id])
+			continue;
+		assert_in_range(ret->hit_count, 0, sizeof(ret->hits) / sizeof(ret->hits[0]) - 1);
+		ret->hits[ret->hit_count++] = (struct hit){id, (__u32)(now[id] - stage->hits[id])};
+		stage->hits[id] = now[id];
+	}
+}
+
+void stage_shoot(struct stage *stage, const struct shot *shot, bool keep, struct observation *ret)
+{
+	const struct document *sender = world_slot(&stage->world, shot->slot);
+	bool has_mac = sender && sender->workload->has_mac;
+	struct hook hook = hook_of(stage, shot);
+	struct packet packet;
+
+	shot_build(shot, has_mac ? sender->workload->mac : PACKET_SENDER_MAC, &packet);
+	progrun_packet(stage->fixture->progrun, &hook, &packet, &ret->run);
+	count_hits(stage, ret);
+	ret->event_count = progrun_events(stage->fixture->progrun, ret->events,
+					  sizeof(ret->events) / sizeof(ret->events[0]));
+	ret->flow = forget_flow(stage, &shot->probe, keep);
+}

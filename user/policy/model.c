@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The policy_set_*() calls: what the engine is told about the model. They queue work and write nothing. */
+/*
+ * The policy_set_*() calls: what the engine is told about the model. They queue work and write nothing. Once
+ * memory ran out, nothing is touched any more: what is half made may refer to what is gone.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +17,7 @@ int policy_set_rules(struct policy_engine *engine, const char *name, struct rule
 
 	if (!rules && !profile_find(engine, name))
 		return 0;
-	r = profile_get(engine, name, &profile);
+	r = engine->broken ? -ENOMEM : profile_get(engine, name, &profile);
 	if (r < 0) {
 		rules_free(rules);
 		return engine_result(engine, r);
@@ -35,7 +38,7 @@ int policy_set_tags(struct policy_engine *engine, const char *name, const struct
 
 	if (!tags && !profile_find(engine, name))
 		return 0;
-	r = profile_get(engine, name, &profile);
+	r = engine->broken ? -ENOMEM : profile_get(engine, name, &profile);
 	if (r == 0)
 		r = profile_set_tags(engine, profile, tags);
 	engine->sweep = true;
@@ -49,7 +52,7 @@ int policy_set_labels(struct policy_engine *engine, const char *name, const stru
 
 	if (!labels && !profile_find(engine, name))
 		return 0;
-	r = profile_get(engine, name, &profile);
+	r = engine->broken ? -ENOMEM : profile_get(engine, name, &profile);
 	if (r == 0)
 		r = profile_set_labels(engine, profile, labels);
 	engine->sweep = true;
@@ -63,7 +66,7 @@ int policy_set_tier(struct policy_engine *engine, const char *name, const double
 
 	if (!order && !tier_find(engine, name))
 		return 0;
-	r = tier_get(engine, name, &tier);
+	r = engine->broken ? -ENOMEM : tier_get(engine, name, &tier);
 	if (r < 0)
 		return engine_result(engine, r);
 	if (tier->known != !!order || (order && tier->order != *order))
@@ -123,11 +126,11 @@ int policy_set_policy(struct policy_engine *engine, const char *tier_name, const
 {
 	struct tier *tier = tier_find(engine, tier_name);
 	struct tier_policy *policy = tier ? tier_policy_find(tier, name) : NULL;
-	int r = 0;
+	int r = engine->broken ? -ENOMEM : 0;
 
-	if (!model)
+	if (r == 0 && !model)
 		return policy ? engine_result(engine, remove_policy(engine, policy)) : 0;
-	if (!tier)
+	if (r == 0 && !tier)
 		r = tier_get(engine, tier_name, &tier);
 	if (r == 0 && !policy)
 		r = tier_policy_get(tier, name, &policy);
@@ -181,6 +184,8 @@ int policy_set_pool(struct policy_engine *engine, const struct cidr *cidr, const
 	struct cidr masked = *cidr;
 	struct pool_entry *pool;
 
+	if (engine->broken)
+		return -ENOMEM;
 	cidr_mask(&masked);
 	HASH_FIND(hh, engine->pools, &masked, sizeof(masked), pool);
 	if ((!pool && !model) || (pool && model && pool->masquerade == model->masquerade))
@@ -191,7 +196,7 @@ int policy_set_pool(struct policy_engine *engine, const struct cidr *cidr, const
 int policy_set_host_address(struct policy_engine *engine, const struct addr *addr, bool present)
 {
 	struct place *place;
-	int r = place_get(engine, addr, &place);
+	int r = engine->broken ? -ENOMEM : place_get(engine, addr, &place);
 
 	if (r < 0)
 		return engine_result(engine, r);
@@ -205,6 +210,8 @@ int policy_set_endpoint(struct policy_engine *engine, const char *key,
 	struct member_state state = {};
 	int r;
 
+	if (engine->broken)
+		return -ENOMEM;
 	if (!endpoint)
 		return engine_result(engine, member_remove(engine, key));
 	if (slot >= engine->slot_count)
@@ -226,6 +233,8 @@ int policy_set_host_endpoint(struct policy_engine *engine, const char *key,
 	struct member_state state = {.host = true};
 	int r;
 
+	if (engine->broken)
+		return -ENOMEM;
 	if (!endpoint)
 		return engine_result(engine, member_remove(engine, key));
 	r = cohort_get(engine, &endpoint->profiles, &endpoint->labels, &state.cohort);

@@ -57,21 +57,21 @@ static int slot_store(struct policy_engine *engine, struct slot *slot, struct li
 		.outbound = lists[OUTBOUND] ? lists[OUTBOUND]->number : 0,
 	};
 	__u32 number = slot_number(engine, slot);
+	struct list *old[2] = {slot->lists[INBOUND], slot->lists[OUTBOUND]};
 	int r = sink_write(engine, MAP_ENDPOINT_POLICY, &number, &value);
 
-	if (r == 0)
-		r = generation_bump(engine, GENERATION_FIRST + number);
-	for (int direction = 0; r == 0 && direction < 2; direction++) {
-		struct list *old = slot->lists[direction];
-
-		if (old == lists[direction])
-			continue;
+	if (r < 0)
+		return r;
+	/* First of all we must know what is in force. */
+	for (int direction = 0; direction < 2; direction++) {
 		list_ref(lists[direction]);
 		slot->lists[direction] = lists[direction];
-		if (old)
-			r = limbo_add(engine, LIMBO_LIST, old, 0);
 	}
-	return r;
+	for (int direction = 0; r == 0 && direction < 2; direction++) {
+		if (old[direction])
+			r = limbo_add(engine, LIMBO_LIST, old[direction], 0);
+	}
+	return r < 0 ? r : generation_bump(engine, GENERATION_FIRST + number);
 }
 
 static bool differs(const struct slot *slot, struct list *const lists[2])

@@ -164,6 +164,21 @@ struct {
 	__uint(max_entries, 1024);
 } half_open SEC(".maps");
 
+/* What sweeps while the daemon is dead. A new generation has its own; the timer ends with the map's last pin. */
+struct sweeper {
+	struct bpf_timer timer;
+	__u32 swept; /* low half of jiffies */
+	__u32 padding;
+	struct sweep sweep;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct sweeper);
+	__uint(max_entries, 1);
+} sweeper SEC(".maps");
+
 /* ---- counters and events, written by the programs ---- */
 
 struct {
@@ -191,5 +206,12 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, 1);
+} events_lost SEC(".maps");
 
 #endif

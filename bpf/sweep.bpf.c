@@ -6,6 +6,9 @@
 #include "context.h"
 #include "flow_table.h"
 
+#define NANOSECONDS	1000000000ULL
+#define CLOCK_MONOTONIC 1
+
 static __always_inline bool flow_is_swept(struct sweep *sweep, __u8 protocol, const struct flow *flow)
 {
 	__u32 account = flow_account(flow);
@@ -68,14 +71,45 @@ static long flow6_purge(void *map, const struct flow6_key *key, struct flow *flo
 	return 0;
 }
 
-SEC("syscall")
-int sweep_flows(struct sweep *sweep)
+static __always_inline void sweep_tables(struct sweep *sweep)
 {
 	sweep->live = 0;
 	sweep->deleted = 0;
 	bpf_for_each_map_elem(&flow4, flow4_sweep, &sweep, 0);
 	bpf_for_each_map_elem(&flow6, flow6_sweep, &sweep, 0);
 	bpf_for_each_map_elem(&half_open, half_open_settle, NULL, 0);
+}
+
+/* Steps in when the daemon has not swept for long: flows must expire while it is dead, too. */
+static int sweeper_alone(void *map, const __u32 *key, struct sweeper *own)
+{
+	if (now() - own->swept > settings.sweep_alone_s * settings.hz) {
+		own->swept = now();
+		sweep_tables(&own->sweep);
+	}
+	bpf_timer_start(&own->timer, settings.sweep_alone_s * NANOSECONDS, 0);
+	return 0;
+}
+
+SEC("syscall")
+int sweep_flows(struct sweep *sweep)
+{
+	__u32 zero = 0;
+	struct sweeper *own = bpf_map_lookup_elem(&sweeper, &zero);
+
+	if (!own)
+		return -1;
+	/* Only the first run makes the timer; it ends when nobody holds its map any more, pins included. */
+	if (settings.sweep_alone_s && !bpf_timer_init(&own->timer, &sweeper, CLOCK_MONOTONIC)) {
+		bpf_timer_set_callback(&own->timer, sweeper_alone);
+		bpf_timer_start(&own->timer, settings.sweep_alone_s * NANOSECONDS, 0);
+	}
+	own->swept = now();
+	/* A copy: one instruction may not have the context and a map's value in turn. */
+	own->sweep.pressure = sweep->pressure;
+	sweep_tables(&own->sweep);
+	sweep->live = own->sweep.live;
+	sweep->deleted = own->sweep.deleted;
 	return 0;
 }
 

@@ -251,7 +251,11 @@ struct drop_key {
 
 /* ---- events ------------------------------------------------------------------------------------------ */
 
-/* Map `events`: RINGBUF. Emitted for LOG rules, and for drops when settings.drop_events is set. */
+/*
+ * Map `events`: RINGBUF. Emitted for LOG rules, and for drops when settings.drop_events is set. Map
+ * `events_lost`: PERCPU_ARRAY, entry 0: matches of LOG rules that were not emitted, for want of room in the
+ * ring or because one interface had too many.
+ */
 struct packet_event {
 	__u32 ifindex;
 	__u32 reason;  /* enum drop_reason; 0 for a LOG rule */
@@ -298,7 +302,9 @@ struct settings {
 	__be32 gateway4;       /* 169.254.1.1 */
 	__u32 hz;	       /* jiffies per second of the running kernel */
 	__u32 half_open_limit; /* of one endpoint; 0: none */
-	__u8 host_mac[6];      /* of every host side veth */
+	__u32 sweep_alone_s; /* seconds without the daemon's sweep until the kernel sweeps by itself; 0: never
+			      */
+	__u8 host_mac[6];    /* of every host side veth */
 	__u8 padding[2];
 	__be32 gateway6[4]; /* fe80::1 */
 };

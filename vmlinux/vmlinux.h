@@ -146,6 +146,10 @@ struct __sk_buff {
 	__u64 hwtstamp;
 };
 
+struct bpf_timer {
+	__u64 __opaque[2];
+};
+
 struct ethhdr {
 	unsigned char h_dest[6];
 	unsigned char h_source[6];

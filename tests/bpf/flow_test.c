@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Flows: who may open one, what belongs to one, when it ends and when policy is asked again. */
+#include <time.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -389,6 +390,33 @@ static void test_half_open_flows_are_limited(void **state)
 	fixture_free(fixture);
 }
 
+/* The daemon sweeps once, which starts the kernel's own timer, and is never heard of again. */
+static void test_flows_expire_without_the_daemon(void **state)
+{
+	struct settings settings = table_fixture()->settings;
+	struct sweep last = {0};
+	struct timespec tick = {.tv_nsec = 10000000};
+	struct frame frame = frame_udp(A4, 5000, B4, 53);
+	struct flow4_key key = {0};
+	struct flow flow;
+	struct run run;
+	settings.sweep_alone_s = 1;
+	struct fixture *fixture = fixture_new(&settings);
+	assert_non_null(fixture);
+	fixture_reset(fixture);
+	fixture_send(fixture, SLOT_A, &frame, &run);
+	assert_passes(&run);
+	progrun_sweep(fixture->progrun, SWEEP_FLOWS, &last);
+	assert_int_equal(last.live, 1);
+	assert_true(progrun_first(fixture->progrun, "flow4", &key, &flow));
+	flow.seen -= 300 * settings.hz;
+	progrun_put(fixture->progrun, "flow4", &key, &flow);
+	for (int i = 0; i < 1000 && progrun_count(fixture->progrun, "flow4"); i++)
+		nanosleep(&tick, NULL);
+	assert_int_equal(progrun_count(fixture->progrun, "flow4"), 0);
+	fixture_free(fixture);
+}
+
 static void test_keep_established_survives_policy(void **state)
 {
 	struct settings settings = table_fixture()->settings;
@@ -442,6 +470,7 @@ int main(void)
 		TEST(test_sweep_ends_half_open_flows_early),
 		TEST(test_purge_takes_every_flow_of_the_address),
 		TEST(test_half_open_flows_are_limited),
+		TEST(test_flows_expire_without_the_daemon),
 		TEST(test_keep_established_survives_policy),
 	};
 	return cmocka_run_group_tests_name("flow", tests, table_setup, table_teardown);

@@ -16,6 +16,9 @@
 /* Default of IptablesMarkMask, of which Felix took the two lowest bits as well. */
 #define DEFAULT_MARK_MASK 0xff000000u
 
+/* Much longer than a daemon that lives takes between two sweeps. */
+#define SWEEP_ALONE_S 60
+
 /* The kernel tells its tick through the resolution of its coarse clocks. */
 static __u32 kernel_hz(void)
 {
@@ -54,6 +57,8 @@ static int fill_settings(struct settings *settings, const struct settings *wante
 	set_marks(settings);
 	if (!settings->half_open_limit)
 		settings->half_open_limit = flows / 16;
+	if (!settings->sweep_alone_s)
+		settings->sweep_alone_s = SWEEP_ALONE_S;
 	memcpy(settings->host_mac, host_mac, sizeof(host_mac));
 	memcpy(&settings->gateway4, gateway4, sizeof(gateway4));
 	memcpy(settings->gateway6, gateway6, sizeof(gateway6));

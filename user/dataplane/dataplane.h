@@ -26,8 +26,8 @@ struct dataplane_config {
 	const char *bpffs;	      /* mounted if it is not */
 	const char *interface_prefix; /* "cali" */
 	/*
-	 * open fills in generation_base, hz, host_mac, the gateways, half_open_limit if it is 0, and the
-	 * marks: the two lowest bits of mark_mask, if it has so many.
+	 * open fills in generation_base, hz, host_mac, the gateways, half_open_limit and sweep_alone_s if
+	 * they are 0, and the marks: the two lowest bits of mark_mask, if it has so many.
 	 */
 	struct settings settings;
 	enum attach_mode attach;

@@ -184,6 +184,35 @@ void shot_draw(struct dice *dice, const struct world *world, struct shot *ret)
 	draw_icmp(dice, &ret->probe);
 }
 
+bool shot_has_ports(const struct shot *shot)
+{
+	static const __u8 with_ports[] = {TCP, UDP, DCCP, SCTP, UDPLITE};
+
+	return memchr(with_ports, shot->probe.protocol, sizeof(with_ports));
+}
+
+void shot_reverse(const struct shot *shot, const struct world *world, struct shot *ret)
+{
+	const struct probe *probe = &shot->probe;
+	__u32 receiver;
+
+	*ret = *shot;
+	ret->tcp = TCP_ACK;
+	ret->probe.src = probe->dst;
+	ret->probe.dst = probe->src;
+	ret->probe.sport = probe->dport;
+	ret->probe.dport = probe->sport;
+	ret->probe.icmp_type = probe->src.family == 4 ? 0 : 129;
+	if (shot->way == TO_SLOT) {
+		ret->way = FROM_SLOT;
+		return;
+	}
+	reference_flags(world, &probe->dst, &receiver);
+	ret->way = receiver ? FROM_SLOT : TO_SLOT;
+	if (receiver)
+		ret->slot = receiver;
+}
+
 /* ---- as bytes ---- */
 
 void shot_build(const struct shot *shot, const uint8_t mac[MAC_LENGTH], struct packet *ret)

@@ -52,6 +52,9 @@ struct shot {
 	bool wrong_mac;
 };
 void shot_draw(struct dice *dice, const struct world *world, struct shot *ret);
+bool shot_has_ports(const struct shot *shot);
+/* The other end's answer to it, which comes back by another hook. Only of FROM_SLOT and TO_SLOT. */
+void shot_reverse(const struct shot *shot, const struct world *world, struct shot *ret);
 /* Of all ICMP echos. */
 #define SHOT_ECHO_ID 77
 /* The packet, with the sender's MAC as source. */

@@ -165,12 +165,12 @@ static struct hook hook_of(const struct stage *stage, const struct shot *shot)
 }
 
 /* The ports that a packet's flow has, as include/flow.h says. */
-static void flow_ports(const struct probe *probe, __u16 ret[2])
+static void flow_ports(const struct shot *shot, __u16 ret[2])
 {
-	static const __u8 with_ports[] = {6, 17, 33, 132, 136};
+	const struct probe *probe = &shot->probe;
 
 	ret[0] = ret[1] = 0;
-	if (memchr(with_ports, probe->protocol, sizeof(with_ports))) {
+	if (shot_has_ports(shot)) {
 		ret[0] = probe->sport;
 		ret[1] = probe->dport;
 	} else if (probe->protocol == (probe->src.family == 4 ? 1 : 58)) {
@@ -178,27 +178,61 @@ static void flow_ports(const struct probe *probe, __u16 ret[2])
 	}
 }
 
-/* Deletes the packet's flow; tells whether there was one. Both orders of the ends: one of them is the key. */
-static bool forget_flow(struct stage *stage, const struct probe *probe, bool keep)
+union flow_key {
+	struct flow4_key v4;
+	struct flow6_key v6;
+};
+
+/* With the packet's source as end 0, or as end 1. */
+static void flow_key(const struct shot *shot, int source, union flow_key *ret)
 {
-	int fd = progrun_map(stage->fixture->progrun, probe->src.family == 4 ? "flow4" : "flow6");
-	bool found = false;
+	const struct probe *probe = &shot->probe;
 	__u16 port[2];
 
-	flow_ports(probe, port);
-	for (int end = 0; end < 2; end++) {
-		const struct addr *first = end ? &probe->dst : &probe->src;
-		const struct addr *second = end ? &probe->src : &probe->dst;
-		struct flow4_key key4 = {.port = {port[end], port[!end]}, .protocol = probe->protocol};
-		struct flow6_key key6 = {.port = {port[end], port[!end]}, .protocol = probe->protocol};
-		const void *key = probe->src.family == 4 ? (void *)&key4 : &key6;
-		struct flow flow;
+	flow_ports(shot, port);
+	memset(ret, 0, sizeof(*ret));
+	if (probe->src.family == 4) {
+		memcpy(ret->v4.address[source], probe->src.bytes, 4);
+		memcpy(ret->v4.address[!source], probe->dst.bytes, 4);
+		ret->v4.port[source] = port[0];
+		ret->v4.port[!source] = port[1];
+		ret->v4.protocol = probe->protocol;
+		return;
+	}
+	memcpy(ret->v6.address[source], probe->src.bytes, 16);
+	memcpy(ret->v6.address[!source], probe->dst.bytes, 16);
+	ret->v6.port[source] = port[0];
+	ret->v6.port[!source] = port[1];
+	ret->v6.protocol = probe->protocol;
+}
 
-		memcpy(key4.address[0], first->bytes, 4);
-		memcpy(key4.address[1], second->bytes, 4);
-		memcpy(key6.address[0], first->bytes, 16);
-		memcpy(key6.address[1], second->bytes, 16);
-		found |= keep ? bpf_map_lookup_elem(fd, key, &flow) == 0 : bpf_map_delete_elem(fd, key) == 0;
+static int flow_table(const struct stage *stage, const struct shot *shot)
+{
+	return progrun_map(stage->fixture->progrun, shot->probe.src.family == 4 ? "flow4" : "flow6");
+}
+
+/* Which end comes first is the programs' business: one of both keys it is. */
+static bool has_flow(const struct stage *stage, const struct shot *shot)
+{
+	union flow_key key;
+	struct flow flow;
+	bool found = false;
+
+	for (int source = 0; source < 2; source++) {
+		flow_key(shot, source, &key);
+		found |= bpf_map_lookup_elem(flow_table(stage, shot), &key, &flow) == 0;
+	}
+	return found;
+}
+
+bool stage_forget(struct stage *stage, const struct shot *shot)
+{
+	union flow_key key;
+	bool found = false;
+
+	for (int source = 0; source < 2; source++) {
+		flow_key(shot, source, &key);
+		found |= bpf_map_delete_elem(flow_table(stage, shot), &key) == 0;
 	}
 	return found;
 }
@@ -230,5 +264,5 @@ void stage_shoot(struct stage *stage, const struct shot *shot, bool keep, struct
 	count_hits(stage, ret);
 	ret->event_count = progrun_events(stage->fixture->progrun, ret->events,
 					  sizeof(ret->events) / sizeof(ret->events[0]));
-	ret->flow = forget_flow(stage, &shot->probe, keep);
+	ret->flow = keep ? has_flow(stage, shot) : stage_forget(stage, shot);
 }

@@ -34,6 +34,7 @@ struct stage {
 	struct policy_engine *engine;
 	struct world world;
 	char problem[512]; /* "": the engine has none */
+	char origin[64];   /* of the documents in force, for messages: seed and round */
 	__u32 rule_ids;	   /* one more than the highest in use */
 	struct rule_info rules[RULE_IDS];
 	__u64 hits[RULE_IDS]; /* as counted so far */
@@ -53,5 +54,7 @@ void stage_commit(struct stage *stage);
 
 /* Sends the packet. Its flow, if it made one, is forgotten again unless `keep`. */
 void stage_shoot(struct stage *stage, const struct shot *shot, bool keep, struct observation *ret);
+/* Deletes the packet's flow; tells whether there was one. */
+bool stage_forget(struct stage *stage, const struct shot *shot);
 
 #endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Compares what a packet did with what was expected of it, and says what differs. */
+#include "differential_check.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <linux/pkt_cls.h>
+
+/* ---- complaints ---- */
+
+static void print_documents(const struct world *world)
+{
+	static const char *const kinds[] = {
+		[RULES] = "rules",     [TAGS] = "tags",		[LABELS] = "labels",
+		[TIER] = "tier",       [POLICY] = "policy",	[POOL] = "pool",
+		[ADDRESS] = "address", [WORKLOAD] = "workload", [HOST_ENDPOINT] = "host endpoint"};
+
+	for (size_t i = 0; i < world->count; i++) {
+		const struct document *d = world->documents[i];
+
+		print_message("#   %s %s slot %u: %s\n", kinds[d->kind], d->name, d->slot, d->text);
+	}
+}
+
+static void print_hits(const struct expectation *expected)
+{
+	for (size_t i = 0; i < expected->verdicts; i++) {
+		for (size_t j = 0; j < expected->verdict[i].hit_count; j++) {
+			const struct reference_hit *hit = &expected->verdict[i].hits[j];
+
+			print_message("#   expected: %s %s %zu\n", hit->document->name,
+				      hit->inbound ? "inbound" : "outbound", hit->position);
+		}
+	}
+}
+
+void complain(const struct stage *stage, const struct shot *shot, const struct expectation *expected,
+	      const struct observation *seen, const char *what)
+{
+	const struct run wanted = {.reason = expected->reason, .action = (int)expected->fate};
+	char text[256], run[128], other[128];
+
+	print_documents(&stage->world);
+	print_hits(expected);
+	for (size_t i = 0; i < seen->hit_count; i++) {
+		const struct rule_info *info = &stage->rules[seen->hits[i].rule_id];
+
+		print_message("#   counted: %s %s %u, %u times\n", info->object, info->direction,
+			      info->position, seen->hits[i].times);
+	}
+	fail_msg("%s: %s; %s; was %s; expected (action is a fate) %s", stage->origin,
+		 shot_describe(shot, text), what, run_describe(&seen->run, run),
+		 run_describe(&wanted, other));
+}
+
+/* ---- comparison ---- */
+
+static bool fate_matches(const struct stage *stage, const struct shot *shot,
+			 const struct expectation *expected, const struct run *run)
+{
+	const struct settings *settings = &stage->fixture->settings;
+	__u32 mark = run->mark & settings->mark_mask;
+	__u32 before = shot->way == TO_SLOT_ROUTED ? settings->mark_approved : 0;
+
+	if (run->reason != expected->reason || run->drops != (expected->reason != DROP_NONE))
+		return false;
+	switch (expected->fate) {
+	case DROPPED:
+		return run->action == TC_ACT_SHOT;
+	case PASSED:
+		return run->action == TC_ACT_OK && mark == before;
+	case TO_PEER:
+		return run->action == TC_ACT_REDIRECT;
+	case TO_STACK:
+		return run->action == TC_ACT_OK && mark == settings->mark_approved;
+	default:
+		return run->action == TC_ACT_OK && mark == (settings->mark_approved | settings->mark_nat_out);
+	}
+}
+
+static bool is_rule(const struct rule_info *info, const struct reference_hit *hit)
+{
+	char object[RULE_NAME_LENGTH];
+
+	snprintf(object, sizeof(object), "%s %s", hit->document->kind == RULES ? "profile" : "policy",
+		 hit->document->name);
+	return info->position == hit->position && strcmp(info->object, object) == 0 &&
+	       strcmp(info->direction, hit->inbound ? "inbound" : "outbound") == 0;
+}
+
+/* Every rule that should have matched was counted, and no other one. */
+static bool hits_match(const struct stage *stage, const struct expectation *expected,
+		       const struct observation *seen)
+{
+	__u32 left[sizeof(seen->hits) / sizeof(seen->hits[0])], total = 0;
+
+	for (size_t i = 0; i < seen->hit_count; i++) {
+		left[i] = seen->hits[i].times;
+		total += left[i];
+	}
+	for (size_t i = 0; i < expected->verdicts; i++) {
+		for (size_t j = 0; j < expected->verdict[i].hit_count; j++) {
+			size_t at = 0;
+
+			while (at < seen->hit_count &&
+			       (!left[at] || !is_rule(&stage->rules[seen->hits[at].rule_id],
+						      &expected->verdict[i].hits[j])))
+				at++;
+			if (at == seen->hit_count)
+				return false;
+			left[at]--;
+			total--;
+		}
+	}
+	return total == 0;
+}
+
+static bool event_matches(const struct stage *stage, const struct packet_event *event,
+			  const struct reference_hit *hit)
+{
+	struct log_prefix prefix = {};
+	const char *text = hit->rule->log_prefix ?: "";
+
+	if (event->reason || event->rule_id >= stage->rule_ids ||
+	    !is_rule(&stage->rules[event->rule_id], hit))
+		return false;
+	if (event->log_prefix)
+		progrun_get(stage->fixture->progrun, "log_prefix", &event->log_prefix, &prefix);
+	return strcmp(prefix.text, text) == 0;
+}
+
+/* One event per rule that logs, in order. */
+static bool events_match(const struct stage *stage, const struct expectation *expected,
+			 const struct observation *seen)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < expected->verdicts; i++) {
+		for (size_t j = 0; j < expected->verdict[i].hit_count; j++) {
+			const struct reference_hit *hit = &expected->verdict[i].hits[j];
+
+			if (!hit->logged)
+				continue;
+			if (at >= seen->event_count || !event_matches(stage, &seen->events[at], hit))
+				return false;
+			at++;
+		}
+	}
+	return at == seen->event_count;
+}
+
+const char *check_observation(const struct stage *stage, const struct shot *shot,
+			      const struct expectation *expected, const struct observation *seen)
+{
+	if (!fate_matches(stage, shot, expected, &seen->run))
+		return "another fate";
+	if (!hits_match(stage, expected, seen))
+		return "other rules matched";
+	if (!events_match(stage, expected, seen))
+		return "other rules were logged";
+	if (shot->way != TO_SLOT_HOST && seen->flow != expected->opens_flow)
+		return seen->flow ? "made a flow" : "made no flow";
+	return NULL;
+}

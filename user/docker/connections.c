@@ -236,8 +236,9 @@ void connections_free(struct connections *connections)
 
 	if (!connections)
 		return;
-	DL_FOREACH_SAFE (connections->first, connection, next)
+	DL_FOREACH_SAFE (connections->first, connection, next) {
 		drop(connections, connection);
+	}
 	if (connections->sweep)
 		event_free(connections->sweep);
 	free(connections);

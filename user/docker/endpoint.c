@@ -12,10 +12,13 @@
 
 #define ID_SHORTEST 11 /* interface names carry that much of it */
 
-void veth_names_of(const char *endpoint_id, struct veth_names *ret)
+struct veth_names veth_names_of(const char *endpoint_id)
 {
-	snprintf(ret->host, sizeof(ret->host), "cali%.11s", endpoint_id);
-	snprintf(ret->peer, sizeof(ret->peer), "tmp%.11s", endpoint_id);
+	struct veth_names names;
+
+	snprintf(names.host, sizeof(names.host), "cali%.11s", endpoint_id);
+	snprintf(names.peer, sizeof(names.peer), "tmp%.11s", endpoint_id);
+	return names;
 }
 
 const char *endpoint_key(const struct plugin *plugin, const char *id, char key[KEY_MAX])
@@ -35,12 +38,11 @@ bool endpoint_key_is_ours(const char *key, const char **ret_id)
 
 void endpoint_unplug(struct plugin *plugin, const char *id)
 {
-	struct veth_names names;
+	struct veth_names names = veth_names_of(id);
 	char key[KEY_MAX];
 	struct err err;
 	int ifindex;
 
-	veth_names_of(id, &names);
 	agent_remove_endpoint(plugin->agent, endpoint_key(plugin, id, key));
 	ifindex = link_index(plugin->netlink, names.host);
 	if (ifindex > 0 && link_delete(plugin->netlink, ifindex, &err) < 0)
@@ -152,11 +154,10 @@ static int remove_predecessors(struct plugin *plugin, const struct new_endpoint 
 static char *format_endpoint(const struct new_endpoint *new)
 {
 	struct workload_endpoint *endpoint;
-	struct veth_names names;
+	struct veth_names names = veth_names_of(new->id);
 	char *text = NULL;
 	int rc;
 
-	veth_names_of(new->id, &names);
 	endpoint = workload_endpoint_new(names.host, new->mac);
 	if (!endpoint)
 		return NULL;

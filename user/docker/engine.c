@@ -25,7 +25,7 @@ struct engine {
 	int retry_s;
 	int cluster_store; /* -1: unknown */
 	bool asking, closing;
-	struct wait *idle; /* engine_close() waits for `asking` to end */
+	struct wait idle; /* engine_close() waits for `asking` to end */
 };
 
 struct transfer {
@@ -204,7 +204,7 @@ static int add_endpoints(const json_t *network, struct strings *ret)
 
 int engine_endpoints(struct engine *engine, struct strings *ret, struct err *err)
 {
-	json_t *networks, *network, *details;
+	json_t *networks = NULL, *network, *details = NULL;
 	size_t i;
 	int rc = get(engine, "/networks", &networks, err);
 
@@ -243,7 +243,7 @@ static void ask_cluster_store(void *arg)
 	struct timeval delay = {engine->retry_s, 0};
 	const char *store;
 	struct err err;
-	json_t *info;
+	json_t *info = NULL;
 
 	if (!get(engine, "/info", &info, &err)) {
 		store = json_string_value(json_object_get(info, "ClusterStore"));
@@ -257,8 +257,8 @@ static void ask_cluster_store(void *arg)
 		engine->retry_s = engine->retry_s * 2 < RETRY_LAST_S ? engine->retry_s * 2 : RETRY_LAST_S;
 	}
 	engine->asking = false;
-	if (engine->idle)
-		wait_wake(engine->idle);
+	if (engine->closing)
+		wait_wake(&engine->idle);
 }
 
 static void on_refresh(evutil_socket_t fd, short events, void *arg)
@@ -304,15 +304,11 @@ int engine_open(const char *docker_host, struct engine **ret, struct err *err)
 
 void engine_close(struct engine *engine)
 {
-	struct wait idle = {0};
-
 	if (!engine)
 		return;
 	engine->closing = true;
-	if (engine->asking) {
-		engine->idle = &idle;
-		wait_for(&idle, -1);
-	}
+	if (engine->asking)
+		wait_for(&engine->idle, -1);
 	/* Closes idle connections, which calls back to let their events go. */
 	curl_multi_cleanup(engine->multi);
 	if (engine->timer)

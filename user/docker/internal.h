@@ -55,7 +55,7 @@ struct call {
 struct veth_names {
 	char host[16], peer[16];
 };
-void veth_names_of(const char *endpoint_id, struct veth_names *ret);
+struct veth_names veth_names_of(const char *endpoint_id);
 
 /* network.c: what CreateNetwork stored; the request itself, as the reference plugin keeps it. */
 struct network {

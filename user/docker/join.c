@@ -235,7 +235,7 @@ int endpoint_join(struct call *call, struct err *err)
 		rc = err_set(err, EBADMSG, "SandboxKey is missing or too long");
 	if (rc < 0)
 		return rc;
-	veth_names_of(join.id, &join.names);
+	join.names = veth_names_of(join.id);
 	rc = network_read(plugin, join.network_id, &join.network, err);
 	if (!rc)
 		rc = read_endpoint(plugin, &join, err);

@@ -34,7 +34,8 @@ struct journal {
 	struct event *retry;
 	int retry_ms;
 	bool running;
-	struct wait *stopped; /* journal_close() waits for the task */
+	bool stopping;
+	struct wait stopped; /* journal_close() waits for the task */
 };
 
 static bool parse_entry(const json_t *entry, enum journal_kind *ret_kind, const char **ret_id,
@@ -104,7 +105,7 @@ static void work_off(void *arg)
 	bool any = false;
 	struct err err;
 
-	for (size_t i = 0; !journal->stopped && i < json_array_size(journal->entries);) {
+	for (size_t i = 0; !journal->stopping && i < json_array_size(journal->entries);) {
 		/* The list may grow while the entry is being done, but only at its end. */
 		json_t *entry = json_incref(json_array_get(journal->entries, i));
 
@@ -120,8 +121,8 @@ static void work_off(void *arg)
 	if (any && state_file_write(journal->path, journal->entries, &err) < 0)
 		log_warn("docker", "%s; what was done will be done again after a restart", err.text);
 	journal->running = false;
-	if (journal->stopped)
-		wait_wake(journal->stopped);
+	if (journal->stopping)
+		wait_wake(&journal->stopped);
 	else
 		schedule(journal);
 }
@@ -184,14 +185,11 @@ int journal_open(const char *state_dir, journal_redo redo, void *arg, struct jou
 
 void journal_close(struct journal *journal)
 {
-	struct wait stopped = {0};
-
 	if (!journal)
 		return;
-	if (journal->running) {
-		journal->stopped = &stopped;
-		wait_for(&stopped, -1);
-	}
+	journal->stopping = true;
+	if (journal->running)
+		wait_for(&journal->stopped, -1);
 	if (journal->retry)
 		event_free(journal->retry);
 	json_decref(journal->entries);

@@ -50,7 +50,7 @@ static const json_t *generic_of(const json_t *request)
 
 static int parse_options(const json_t *request, struct network *ret, struct err *err)
 {
-	const json_t *options, *generic;
+	const json_t *options, *generic = NULL;
 	bool ipv6 = false;
 	int rc = request_object(request, "Options", &options, err);
 
@@ -71,8 +71,8 @@ static int parse_options(const json_t *request, struct network *ret, struct err 
  */
 static int parse_data(const json_t *data, uint8_t family, struct network *ret, struct err *err)
 {
-	const char *space, *gateway;
-	struct cidr pool;
+	const char *space = "", *gateway = "";
+	struct cidr pool = {0};
 	bool is_dummy, is_our_space;
 	int rc = request_text(data, "AddressSpace", &space, err);
 
@@ -134,7 +134,7 @@ int network_parse(const json_t *request, struct network *ret, struct err *err)
 /* What a new network may not have, rather than have it ignored. */
 static int check_new(const json_t *request, const struct network *network, struct err *err)
 {
-	bool internal;
+	bool internal = false;
 	const char *name;
 	json_t *value;
 	int rc = request_bool(json_object_get(request, "Options"), OPTION_PRIVATE, &internal, err);
@@ -147,7 +147,8 @@ static int check_new(const json_t *request, const struct network *network, struc
 			"--internal is not supported by the calico network driver; restrict the network's "
 			"profile instead (calicoctl profile NETWORK rule)");
 	json_object_foreach ((json_t *)generic_of(request), name, value) {
-		if (strcmp(name, OPTION_MTU) && strcmp(name, OPTION_IPIP) && strcmp(name, OPTION_NAT))
+		if (strcmp(name, OPTION_MTU) != 0 && strcmp(name, OPTION_IPIP) != 0 &&
+		    strcmp(name, OPTION_NAT) != 0)
 			return err_set(
 				err, EINVAL,
 				"option %.80s is not supported by the calico network driver; it knows " OPTION_MTU
@@ -290,7 +291,7 @@ static int write_network(struct plugin *plugin, const char *id, const json_t *re
 int network_create(struct call *call, struct err *err)
 {
 	struct plugin *plugin = call->plugin;
-	struct network network;
+	struct network network = {0};
 	const char *id;
 	int rc = request_id(call->body, "NetworkID", 1, &id, err);
 

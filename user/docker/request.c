@@ -53,7 +53,7 @@ int request_id(const json_t *object, const char *name, size_t shortest, const ch
 
 int request_cidr(const json_t *object, const char *name, uint8_t family, struct cidr *ret, struct err *err)
 {
-	const char *text;
+	const char *text = "";
 	int rc = request_text(object, name, &text, err);
 
 	*ret = (struct cidr){0};

@@ -34,7 +34,7 @@ static const char *option_value(const char *argument, const char *next, const ch
 {
 	size_t length = strlen(name);
 
-	if (strncmp(argument, name, length))
+	if (strncmp(argument, name, length) != 0)
 		return NULL;
 	if (argument[length] == '=')
 		return argument + length + 1;
@@ -46,7 +46,7 @@ static enum witness ask_arguments(const char *arguments, size_t size)
 {
 	const char *end = arguments + size, *file = DEFAULT_FILE, *base = strrchr(arguments, '/');
 
-	if (strcmp(base ? base + 1 : arguments, "dockerd"))
+	if (strcmp(base ? base + 1 : arguments, "dockerd") != 0)
 		return UNKNOWN;
 	for (const char *argument = arguments; argument < end; argument += strlen(argument) + 1) {
 		const char *next = argument + strlen(argument) + 1, *value;

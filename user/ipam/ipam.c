@@ -61,7 +61,7 @@ bool ipam_attribute_is(const json_t *attribute, const char *host, const char *ty
 	const char *kind = json_string_value(json_object_get(secondary, "type"));
 	const char *since = json_string_value(json_object_get(secondary, "since"));
 
-	if (!node || !kind || !since || strcmp(node, host) || strcmp(kind, type))
+	if (!node || !kind || !since || strcmp(node, host) != 0 || strcmp(kind, type) != 0)
 		return false;
 	if (ret_age_s)
 		*ret_age_s = (long)time(NULL) - strtol(since, NULL, 10);
@@ -136,7 +136,7 @@ static int assign_locked(struct ipam *ipam, struct race *race, const struct addr
 
 int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err)
 {
-	struct race race;
+	struct race race = {0};
 	int rc = ipam_enter(ipam, &race, err);
 
 	if (rc < 0)
@@ -220,7 +220,7 @@ int ipam_release_if(struct ipam *ipam, const struct addr *addr,
 	struct condition condition = {may, arg};
 	struct cidr block = block_cidr_of(addr);
 	char *handle = NULL;
-	struct race race;
+	struct race race = {0};
 	int rc = ipam_enter(ipam, &race, err);
 
 	if (rc < 0)

@@ -24,7 +24,7 @@ static int end_affinity(struct ipam *ipam, struct race *race, const struct cidr 
 			break;
 		owner = lease.block->affinity;
 		lease.block->affinity = NULL;
-		if (!owner || (host && strcmp(owner, host))) {
+		if (!owner || (host && strcmp(owner, host) != 0)) {
 			lease.block->affinity = owner;
 			owner = NULL;
 			break;
@@ -86,7 +86,7 @@ static int drop_affinity_keys(struct ipam *ipam, const struct cidr *pool, struct
 
 int ipam_release_pool(struct ipam *ipam, const struct cidr *pool, struct err *err)
 {
-	struct race race;
+	struct race race = {0};
 	int rc = ipam_enter(ipam, &race, err);
 
 	if (rc < 0)
@@ -101,7 +101,7 @@ int ipam_release_pool(struct ipam *ipam, const struct cidr *pool, struct err *er
 int ipam_release_host(struct ipam *ipam, const char *host, struct err *err)
 {
 	char key[KEY_MAX];
-	struct race race;
+	struct race race = {0};
 	int rc = ipam_enter(ipam, &race, err);
 
 	if (rc < 0)

@@ -164,7 +164,8 @@ struct {
 	__uint(max_entries, 1024);
 } half_open SEC(".maps");
 
-/* What sweeps while the daemon is dead. A new generation has its own; the timer ends with the map's last pin. */
+/* What sweeps while the daemon is dead. A new generation has its own; the timer ends with the map's last pin.
+ */
 struct sweeper {
 	struct bpf_timer timer;
 	__u32 swept; /* low half of jiffies */

@@ -91,7 +91,7 @@ static __always_inline void rule_apply(struct packet *p, const struct policy_rul
 {
 	rule_hit(p, r->rule_id);
 	if (r->action == ACTION_LOG || (r->flags & MATCH_LOG))
-		event_emit(p, 0, r->rule_id, r->log_prefix);
+		event_log(p, r->rule_id, r->log_prefix);
 	if (r->action == ACTION_LOG)
 		return;
 	if (r->action == ACTION_NEXT) {

@@ -5,8 +5,9 @@
 
 #include "context.h"
 
-/* Drop events per second, CPU, interface and reason: a flood must not crowd everything else out. */
+/* Events per second, CPU, interface and reason: a flood must not crowd everything else out. */
 #define DROP_EVENTS_PER_SECOND 10
+#define LOG_EVENTS_PER_SECOND  1000
 
 struct event_budget {
 	__u32 second; /* low half of jiffies when the second began */
@@ -28,15 +29,16 @@ static __always_inline void traffic_count(struct traffic *traffic, __u32 bytes)
 	traffic->bytes += bytes;
 }
 
+/* 0, or -1 when the ring is full: whoever reads it is too slow. */
 __noinline int event_emit(const struct packet *p, __u32 reason, __u32 rule_id, __u32 prefix)
 {
 	struct packet_event *event;
 
 	if (!p)
-		return 0;
+		return -1;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) /* full: whoever reads it is too slow; counters still count */
-		return 0;
+	if (!event)
+		return -1;
 	event->ifindex = p->blame;
 	event->reason = reason;
 	event->rule_id = rule_id;
@@ -56,7 +58,7 @@ __noinline int event_emit(const struct packet *p, __u32 reason, __u32 rule_id, _
 	return 0;
 }
 
-static __always_inline bool event_allowed(__u32 ifindex, __u32 reason)
+static __noinline bool event_allowed(__u32 ifindex, __u32 reason, __u32 per_second)
 {
 	__u32 index = (ifindex * DROP_REASON_COUNT + reason) % EVENT_BUDGETS;
 	struct event_budget *budget = bpf_map_lookup_elem(&event_budgets, &index);
@@ -68,7 +70,21 @@ static __always_inline bool event_allowed(__u32 ifindex, __u32 reason)
 		budget->second = time;
 		budget->events = 0;
 	}
-	return budget->events++ < DROP_EVENTS_PER_SECOND;
+	return budget->events++ < per_second;
+}
+
+/* A LOG rule has matched. */
+static __noinline void event_log(const struct packet *p, __u32 rule_id, __u32 prefix)
+{
+	__u32 index = 0;
+	__u64 *lost;
+
+	if (event_allowed(p->blame, DROP_NONE, LOG_EVENTS_PER_SECOND) &&
+	    !event_emit(p, DROP_NONE, rule_id, prefix))
+		return;
+	lost = bpf_map_lookup_elem(&events_lost, &index);
+	if (lost)
+		(*lost)++;
 }
 
 static __always_inline void drop_count(const struct packet *p, __u32 reason)
@@ -94,7 +110,8 @@ static __noinline bool drop_overridden(const struct packet *p, __u32 reason)
 	bool log = settings.drop_action == DROP_LOG_DROP || settings.drop_action == DROP_LOG_ACCEPT;
 	bool accept = settings.drop_action == DROP_ACCEPT || settings.drop_action == DROP_LOG_ACCEPT;
 
-	if ((log || (settings.drop_events && !accept)) && event_allowed(p->blame, reason))
+	if ((log || (settings.drop_events && !accept)) &&
+	    event_allowed(p->blame, reason, DROP_EVENTS_PER_SECOND))
 		event_emit(p, reason, p->rule_id, 0);
 	if (!accept)
 		drop_count(p, reason);

@@ -22,7 +22,7 @@ struct map_plan {
 	enum map_kind kind;
 	__u32 entries;
 };
-#define MAP_PLANS 24
+#define MAP_PLANS 25
 
 /* Sizes of all maps, in bytes of kernel memory about 31 MB with the defaults. */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS]);

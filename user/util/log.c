@@ -17,6 +17,25 @@ void log_set_level(enum log_level level)
 	threshold = level;
 }
 
+static void put_line(const char *word, const char *module, const char *format, va_list args)
+{
+	char line[LOG_LINE];
+	int saved = errno;
+
+	text_line(line, sizeof(line), format, args);
+	fprintf(stderr, "%s %s: %s\n", word, module, line);
+	errno = saved;
+}
+
+void log_always(const char *word, const char *module, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	put_line(word, module, format, args);
+	va_end(args);
+}
+
 void log_write(enum log_level level, const char *module, const char *format, ...)
 {
 	static const char *const names[] = {
@@ -25,15 +44,11 @@ void log_write(enum log_level level, const char *module, const char *format, ...
 		[LOG_LEVEL_INFO] = "INFO",
 		[LOG_LEVEL_DEBUG] = "DEBUG",
 	};
-	char line[LOG_LINE];
-	int saved = errno;
 	va_list args;
 
 	if (level > threshold || level <= LOG_LEVEL_NONE || level > LOG_LEVEL_DEBUG)
 		return;
 	va_start(args, format);
-	text_line(line, sizeof(line), format, args);
+	put_line(names[level], module, format, args);
 	va_end(args);
-	fprintf(stderr, "%s %s: %s\n", names[level], module, line);
-	errno = saved;
 }

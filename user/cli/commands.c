@@ -3,9 +3,9 @@
 #include "cli/command.h"
 
 extern const struct command command_status, command_node, command_profile, command_endpoint, command_pool,
-	command_bgp, command_ipam, command_version, command_config;
+	command_bgp, command_ipam, command_version, command_config, command_policy;
 
 const struct command *const commands[] = {
-	&command_status, &command_node, &command_profile, &command_endpoint, &command_pool,
-	&command_bgp,	 &command_ipam, &command_version, &command_config,   NULL,
+	&command_status, &command_node,	   &command_profile, &command_endpoint, &command_pool, &command_bgp,
+	&command_ipam,	 &command_version, &command_config,  &command_policy,	NULL,
 };

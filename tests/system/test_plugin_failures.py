@@ -188,7 +188,8 @@ def test_requests_in_flight_are_answered_before_the_end(cluster):
             assert client.answer().json["Err"]
         finally:
             os.kill(cluster.etcd.process.pid, signal.SIGCONT)
-    assert cluster.stop_node() == 0
+    assert cluster.node_process.wait(20) == 0
+    cluster.node_process = None
 
 
 # Addresses that lost calls left behind

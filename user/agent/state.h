@@ -81,6 +81,7 @@ struct agent {
 	bool busy;     /* policy changed since the last turn of refresh_event */
 	bool was_busy; /* and before that: memory has not been trimmed since */
 	struct problem *problems;
+	struct packet_log *packets; /* NULL: none is loaded */
 	struct timespec started;
 };
 
@@ -111,6 +112,12 @@ int addresses_start(struct agent *agent, struct err *err);
 void addresses_changed(struct agent *agent, const struct interface_address *address, bool gone);
 void addresses_feed(struct agent *agent); /* all of them into a new engine */
 void addresses_free(struct agent *agent);
+
+/* packets.c: what the programs report of packets, into the log. Without it policy is enforced all the same.
+ */
+void packets_start(struct agent *agent);
+void packets_stop(struct agent *agent);
+json_t *packets_json(const struct agent *agent);
 
 /* startup.c: registration of this host in the datastore. May wait. */
 int startup_register(struct agent *agent, struct err *err);

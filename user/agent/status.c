@@ -8,13 +8,8 @@
 
 #include <net/if.h>
 
+#include "agent/packet_line.h"
 #include "reasons.h"
-
-static const char *const reason_names[DROP_REASON_COUNT] = {[DROP_NONE] = "none",
-#define X(name, text) [DROP_REASON_##name] = text,
-							    DROP_REASONS(X)
-#undef X
-};
 
 static json_t *endpoints_json(const struct agent *agent)
 {
@@ -50,7 +45,7 @@ static json_t *drops_json(struct agent *agent)
 		else if (!if_indextoname(drops[i].ifindex, name))
 			snprintf(name, sizeof(name), "#%u", drops[i].ifindex);
 		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "interface", name, "reason",
-						      reason_names[drops[i].reason], "packets",
+						      drop_reason_text(drops[i].reason), "packets",
 						      (json_int_t)drops[i].packets, "bytes",
 						      (json_int_t)drops[i].bytes));
 	}
@@ -77,12 +72,13 @@ json_t *agent_status(struct agent *agent)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return json_pack("{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:i, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:i, s:o, s:o, s:o, s:o}",
 			 "version", VERSION, "uptime_s", (json_int_t)(now.tv_sec - agent->started.tv_sec),
 			 "ready", agent->registered, "in_sync", active, "datastore", "kind",
 			 store_kind(agent->store), "where", store_where(agent->store), "connected",
 			 agent->connected, "why", agent->contact, "attach",
 			 agent->dataplane ? dataplane_attach_mode(agent->dataplane) : "", "endpoints",
 			 endpoints_json(agent), "flows", agent->flows, "policy", policy_json(agent),
-			 "problems", problems_json(agent->problems), "drops", drops_json(agent));
+			 "problems", problems_json(agent->problems), "drops", drops_json(agent), "packet_log",
+			 packets_json(agent));
 }

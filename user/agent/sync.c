@@ -329,6 +329,7 @@ static void drop_generation(struct agent *agent)
 	agent->watch = NULL;
 	policy_engine_free(agent->engine);
 	agent->engine = NULL;
+	packets_stop(agent);
 	dataplane_close(agent->dataplane);
 	agent->dataplane = NULL;
 	/* The next snapshot brings those that still exist. */
@@ -404,6 +405,7 @@ static int load_generation(struct agent *agent, struct err *err)
 	r = policy_engine_new(dataplane_sink(agent->dataplane), engine_problem, agent, &agent->engine);
 	if (r < 0)
 		return err_set(err, -r, "cannot create the policy engine: %s", strerror(-r));
+	packets_start(agent);
 	addresses_feed(agent);
 	agent->phase = PHASE_SNAPSHOT;
 	return store_watch(agent->store, KEY_V1, &watch_ops, agent, &agent->watch, err);

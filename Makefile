@@ -3,6 +3,8 @@
 
 VERSION := 0.20.0
 BUILD := build
+# One spelling of each file's name, or the dependencies that builds wrote down do not match: within the tree relative.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 UNITDIR ?= /lib/systemd/system

@@ -37,7 +37,7 @@ struct stage *stage_new(const struct settings *settings)
 		stage_free(stage);
 		return NULL;
 	}
-	sink_to_maps(&stage->sink, stage->fixture->progrun);
+	assert_int_equal(sink_open(progrun_object(stage->fixture->progrun), false, &stage->sink), 0);
 	fixture_empty(stage->fixture);
 	start_engine(stage);
 	return stage;
@@ -48,6 +48,7 @@ void stage_free(struct stage *stage)
 	if (!stage)
 		return;
 	policy_engine_free(stage->engine);
+	sink_close(&stage->sink);
 	world_done(&stage->world);
 	fixture_free(stage->fixture);
 	free(stage->counters);

@@ -170,9 +170,10 @@ struct engine *engine_new(struct fixture *fixture)
 		return NULL;
 	}
 	engine->fixture = fixture;
-	sink_to_maps(&engine->sink, fixture->progrun);
 	fixture_empty(fixture);
-	int r = policy_engine_new(&engine->sink, note_problem, engine, &engine->policy);
+	int r = sink_open(progrun_object(fixture->progrun), false, &engine->sink);
+	if (r == 0)
+		r = policy_engine_new(&engine->sink, note_problem, engine, &engine->policy);
 	if (r < 0) {
 		fprintf(stderr, "# no policy engine: %s\n", strerror(-r));
 		engine_free(engine);
@@ -187,6 +188,7 @@ void engine_free(struct engine *engine)
 	if (!engine)
 		return;
 	policy_engine_free(engine->policy);
+	sink_close(&engine->sink);
 	fixture_free(engine->fixture);
 	free(engine);
 }

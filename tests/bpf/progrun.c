@@ -169,6 +169,16 @@ void progrun_close(struct progrun *progrun)
 	free(progrun);
 }
 
+int progrun_program(const struct progrun *progrun, enum program program)
+{
+	return progrun->program[program];
+}
+
+struct bpf_object *progrun_object(const struct progrun *progrun)
+{
+	return progrun->from_endpoint->obj;
+}
+
 static struct shared_map *known_map(struct progrun *progrun, const char *name)
 {
 	struct shared_map *map = find_map(progrun, name);

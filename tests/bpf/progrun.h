@@ -44,6 +44,11 @@ void progrun_packet(struct progrun *progrun, const struct hook *hook, const stru
 /* Runs one of the sweep programs on `sweep` in place. */
 void progrun_sweep(struct progrun *progrun, enum program program, struct sweep *sweep);
 
+/* Descriptors for tests that need more than one packet at a time. */
+int progrun_program(const struct progrun *progrun, enum program program);
+/* The object that made the maps. */
+struct bpf_object *progrun_object(const struct progrun *progrun);
+
 /* Maps by name. Sizes of key and value are those of the map. */
 int progrun_map(struct progrun *progrun, const char *map);
 __u32 progrun_capacity(struct progrun *progrun, const char *map);

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
@@ -32,7 +33,7 @@ PUBLISHED = os.path.join(ROOT, "docs", "benchmarks")
 
 def arguments():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS", "40")), help="default: ROUNDS, or 40")
+    parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS", "100")), help="default: ROUNDS, or 100")
     parser.add_argument("--quick", action="store_true", default=bool(os.environ.get("QUICK")),
                         help="a few rounds and small sizes: shows that everything works, not what it costs")
     parser.add_argument("--cpu", type=int, default=os.cpu_count() - 1, help="processor of the measuring process")
@@ -121,7 +122,7 @@ def measure_scale(network, chosen, results):
     with network.etcd() as etcd:
         size = SIZES[0] if chosen.quick else SIZES[-1]
         print(f"The daemon with {size:,} remote endpoints in etcd", flush=True)
-        results["scale"][f"{size:,} (etcd)"] = daemon.measure_scale(network, size, 0, 0, chosen.cpu, etcd)
+        results["scale"][f"{size:,} (etcd)"] = daemon.measure_scale(network, size, 0, 2 if chosen.quick else 20, chosen.cpu, etcd)
 
 
 def measure(chosen):
@@ -150,6 +151,25 @@ def write(results, directory):
         file.write(report.page(results, images))
 
 
+@contextlib.contextmanager
+def workplace():
+    """Everything temporary is made in one directory; what an interruption has left there or running goes with it."""
+    tempfile.tempdir = tempfile.mkdtemp(prefix="calico-bench-")
+    try:
+        yield
+    finally:
+        own = f"calico-test-{os.getpid()}-"
+        for name in os.listdir("/run/netns"):
+            if name.startswith(own):
+                lab.kill_namespace(f"/run/netns/{name}")
+                subprocess.run(["ip", "netns", "delete", name], check=True)
+        with open("/proc/self/mounts") as mounts:
+            for line in reversed(mounts.readlines()):
+                if line.split()[1].startswith(tempfile.tempdir + "/"):
+                    lab.libc.umount2(line.split()[1].encode(), 2)  # MNT_DETACH
+        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
+
+
 def interrupt(*_):
     # Once is enough: what follows is cleaning up.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -162,7 +182,8 @@ def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     try:
-        results = measure(chosen)
+        with workplace():
+            results = measure(chosen)
     except KeyboardInterrupt:
         sys.exit("bench: interrupted; everything is cleaned up")
     except lab.Failure as failure:

@@ -2,18 +2,13 @@
 """What the daemon costs and how fast it is: start, memory, idle time, propagation, attaching containers."""
 
 import glob
-import os
 import time
 
 import lab
 import stats
 import variants
 
-
-def started(pid):
-    """Seconds since the system's start at which the process began."""
-    with open(f"/proc/{pid}/stat") as stat:
-        return int(stat.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+SETTLE_SECONDS = 5  # after the start, before it counts as idle
 
 
 def memory_bytes(pid):
@@ -54,29 +49,37 @@ class Scale(variants.Ours):
         return time.monotonic() - begin
 
     def propagate(self, changes, cpu):
-        """Milliseconds from a write to the first packet that obeys."""
+        """Milliseconds from a write to the first packet that obeys: {"deny": [...], "allow": [...]}."""
         for endpoint in self.endpoints:
             endpoint.configure(resolve=False)
         a, b = self.endpoints
         done = self.machine.run(variants.tool("propagation_bench"), cpu, a.namespace.path, b.namespace.path,
                                 a.address[4], b.address[4], changes, timeout=600)
-        return [int(line.split()[1]) / 1e6 for line in done.stdout.splitlines()]
+        times = {"deny": [], "allow": []}
+        for line in done.stdout.splitlines():
+            kind, since_write, _ = line.split()
+            times[kind].append(int(since_write) / 1e6)
+        return times
+
+
+def quantiles(values):
+    return {"p50": stats.median(values), "p99": stats.quantile(values, 0.99)}
 
 
 def measure_scale(network, remote, changes, idle_seconds, cpu, etcd=None):
     with Scale(network, remote, etcd) as ours:
         seconds = ours.start()
         pid = ours.machine.node_process.pid
-        at_start = memory_bytes(pid)
-        result = {"in_sync_seconds": seconds, "memory_bytes": at_start}
-        if idle_seconds:
-            before = cpu_seconds(pid)
-            time.sleep(idle_seconds)
-            result["idle_cpu"] = (cpu_seconds(pid) - before) / idle_seconds
+        result = {"in_sync_seconds": seconds, "memory_in_sync_bytes": memory_bytes(pid)}
+        time.sleep(SETTLE_SECONDS)
+        before = cpu_seconds(pid)
+        time.sleep(idle_seconds)
+        result["idle_cpu"] = (cpu_seconds(pid) - before) / idle_seconds
+        result["memory_bytes"] = memory_bytes(pid)
         if changes:
             times = ours.propagate(changes, cpu)
-            result["propagation_ms"] = {"p50": stats.median(times), "p99": stats.quantile(times, 0.99)}
-            result["memory_after_changes_bytes"] = memory_bytes(pid)
+            result["propagation_ms"] = quantiles(times["deny"] + times["allow"]) | {
+                kind: quantiles(values) for kind, values in times.items()}
         return result
 
 

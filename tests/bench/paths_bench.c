@@ -84,10 +84,14 @@ static int open_pin(const char *directory, const char *name)
 
 static void clear(int map)
 {
-	struct flow6_key key; /* the larger of the two kinds */
+	struct flow6_key key, next; /* the larger of the two kinds */
+	int r = bpf_map_get_next_key(map, NULL, &key);
 
-	while (!bpf_map_get_next_key(map, NULL, &key))
+	while (!r) {
+		r = bpf_map_get_next_key(map, &key, &next);
 		bpf_map_delete_elem(map, &key);
+		key = next;
+	}
 }
 
 /* So that no later one is over the limit; the daemon counts them anew at its next sweep. */

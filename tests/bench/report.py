@@ -39,8 +39,8 @@ def cpu_table(results, family):
 
 
 def paths_table(results):
-    rows = [[path, rules, number(value["p10"], "{:.0f}"), number(value["median"], "{:.0f}")]
-            for path, by_rules in results["paths"].items() for rules, value in by_rules.items()]
+    rows = [[path, f"{rules:,}", number(value["p10"], "{:.0f}"), number(value["median"], "{:.0f}")]
+            for path, by_rules in results["paths"].items() for rules, value in sorted(by_rules.items())]
     return table(["path", "rules", "ns, 10th percentile", "ns, median"], rows)
 
 
@@ -60,12 +60,12 @@ def scale_table(results):
     rows = []
     for name, value in results["scale"].items():
         propagation = value.get("propagation_ms", {})
-        idle = value.get("idle_cpu")
-        rows.append([name, number(value["in_sync_seconds"], "{:.2f}"), number(value["memory_bytes"] / 2**20, "{:.1f}"),
-                     number(propagation.get("p50")), number(propagation.get("p99")),
-                     number(None if idle is None else idle * 100, "{:.3f}")])
-    return table(["remote endpoints, datastore", "in sync, s", "RSS, MB", "propagation p50, ms", "p99, ms", "idle CPU, %"],
-                 rows)
+        rows.append([name, number(value["in_sync_seconds"]), number(value["memory_in_sync_bytes"] / 2**20, "{:.1f}"),
+                     number(value["memory_bytes"] / 2**20, "{:.1f}"), number(value["idle_cpu"] * 100, "{:.3f}")] +
+                    [number(propagation.get(kind, {}).get(share)) for kind in ("deny", "allow")
+                     for share in ("p50", "p99")])
+    return table(["remote endpoints", "in sync, s", "RSS then, MB", "RSS idle, MB", "idle CPU, %", "deny p50, ms",
+                  "deny p99", "allow p50", "allow p99"], rows)
 
 
 def attach_table(results):
@@ -137,7 +137,9 @@ SECTIONS = (
     ("paths", "The program alone", "Nanoseconds of `from_endpoint` more than an empty program.", paths_table),
     ("programs", "Programs", "", sizes_table),
     ("throughput", "Throughput", "", throughput_table),
-    ("scale", "The daemon", "", scale_table),
+    ("scale", "The daemon",
+     "Propagation: from the write into the datastore to the first packet of a flow that is refused, or let through.",
+     scale_table),
     ("attach", "Attaching a container", "", attach_table),
 )
 
@@ -197,8 +199,10 @@ def cpu_plot(results, family, file):
 
 
 def paths_plot(results, file):
-    rows = [(f"{path}, {rules:,} rules", "ours") for path, by_rules in results["paths"].items() for rules in by_rules]
-    values = [value["p10"] for by_rules in results["paths"].values() for value in by_rules.values()]
+    found = [(path, rules, value["p10"]) for path, by_rules in results["paths"].items()
+             for rules, value in sorted(by_rules.items())]
+    rows = [(f"{path}, {rules:,} rules", "ours") for path, rules, _ in found]
+    values = [value for _, _, value in found]
     plots.chart(file, "Time of the program alone", rows,
                 [{"title": "nanoseconds", "values": values, "format": "{:.0f}"}])
 
@@ -207,7 +211,7 @@ def scale_plot(results, file):
     values = list(results["scale"].values())
     columns = [
         {"title": "in sync, s", "values": [value["in_sync_seconds"] for value in values], "format": "{:.2f}"},
-        {"title": "RSS, MB", "values": [value["memory_bytes"] / 2**20 for value in values], "format": "{:.0f}"},
+        {"title": "RSS idle, MB", "values": [value["memory_bytes"] / 2**20 for value in values], "format": "{:.0f}"},
     ]
     for name in ("p50", "p99"):
         columns.append({"title": f"propagation {name}, ms", "format": "{:.2f}",

@@ -234,8 +234,8 @@ class Ours(Routed):
         yield from remote_endpoints(self.members)
 
     def fill(self, documents):
-        """Writes documents into the datastore."""
-        lines = "".join(f"{key}\t{json.dumps(value)}\n" for key, value in documents)
+        """Writes documents, or texts, into the datastore."""
+        lines = "".join(f"{key}\t{value if isinstance(value, str) else json.dumps(value)}\n" for key, value in documents)
         self.machine.run(tool("fill_bench"), input=lines, timeout=600)
 
     def status(self):
@@ -249,19 +249,22 @@ class Ours(Routed):
 
 
 class OursWithFlows(Ours):
-    """With other connections in the flow table: as many as wanted, or as its size allows."""
+    """With other connections in a flow table that has room for them and as many again."""
 
     def __init__(self, name, network, wanted):
-        super().__init__(name, network, "")
+        super().__init__(name, network, f"ours, {wanted:,} live flows")
         self.wanted = wanted
+
+    def documents(self):
+        yield "/calico/v1/config/FlowTableSize", str(2 * self.wanted)
+        yield from super().documents()
 
     def connect(self):
         super().connect()
         a, b = self.endpoints
         with lab.socket_in(a.namespace.path, socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.sendto(b"", (b.address[4], 9))
-        done = self.machine.run(tool("flows_bench"), self.maps, str(self.wanted))
-        self.title = f"ours, {int(done.stdout):,} live flows"
+        self.machine.run(tool("flows_bench"), self.maps, self.wanted)
 
 
 def remote_endpoints(count):

@@ -10,8 +10,6 @@
 #include "docker/request.h"
 #include "util/log.h"
 
-#define ID_SHORTEST 11 /* interface names carry that much of it */
-
 struct veth_names veth_names_of(const char *endpoint_id)
 {
 	struct veth_names names;
@@ -94,7 +92,7 @@ static int parse_new(const json_t *body, struct new_endpoint *ret, struct err *e
 	int rc = request_id(body, "NetworkID", 1, &ret->network, err);
 
 	if (!rc)
-		rc = request_id(body, "EndpointID", ID_SHORTEST, &ret->id, err);
+		rc = request_id(body, "EndpointID", ENDPOINT_ID_SHORTEST, &ret->id, err);
 	if (!rc)
 		rc = request_object(body, "Interface", &interface, err);
 	for (size_t i = 0; !rc && i < 2; i++) {
@@ -216,7 +214,7 @@ int endpoint_delete(struct call *call, struct err *err)
 {
 	struct plugin *plugin = call->plugin;
 	const char *id;
-	int rc = request_id(call->body, "EndpointID", ID_SHORTEST, &id, err);
+	int rc = request_id(call->body, "EndpointID", ENDPOINT_ID_SHORTEST, &id, err);
 
 	if (rc < 0)
 		return rc;

@@ -51,6 +51,9 @@ struct call {
 	json_t *answer; /* NULL means {} */
 };
 
+/* Interface names carry that much of an endpoint's id. */
+#define ENDPOINT_ID_SHORTEST 11
+
 /* Names on the host side: "cali" or "tmp" and the first 11 characters of the endpoint id. */
 struct veth_names {
 	char host[16], peer[16];

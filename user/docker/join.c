@@ -15,7 +15,6 @@
 #include "model/pool.h"
 #include "util/log.h"
 
-#define ID_SHORTEST  11
 #define MTU_IPIP     1440 /* room for an IPIP header even behind another tunnel; what Calico's tunl0 has */
 #define ROUTE_ONLINK 1	  /* RouteType of libnetwork: connected */
 
@@ -228,7 +227,7 @@ int endpoint_join(struct call *call, struct err *err)
 	int rc = request_id(call->body, "NetworkID", 1, &join.network_id, err);
 
 	if (!rc)
-		rc = request_id(call->body, "EndpointID", ID_SHORTEST, &join.id, err);
+		rc = request_id(call->body, "EndpointID", ENDPOINT_ID_SHORTEST, &join.id, err);
 	if (!rc)
 		rc = request_text(call->body, "SandboxKey", &join.sandbox, err);
 	if (!rc && (!*join.sandbox || strlen(join.sandbox) > PATH_MAX))
@@ -249,7 +248,7 @@ int endpoint_join(struct call *call, struct err *err)
 int endpoint_leave(struct call *call, struct err *err)
 {
 	const char *id;
-	int rc = request_id(call->body, "EndpointID", ID_SHORTEST, &id, err);
+	int rc = request_id(call->body, "EndpointID", ENDPOINT_ID_SHORTEST, &id, err);
 
 	if (!rc)
 		endpoint_unplug(call->plugin, id);

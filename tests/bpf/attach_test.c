@@ -116,6 +116,26 @@ static void test_attach_to_missing_interface_fails(void **state)
 	}
 }
 
+/* The deletion of an interface is noticed after the next one of its name has its programs. */
+static void test_late_detach_leaves_the_successor_alone(void **state)
+{
+	for (size_t i = 0; i < kinds(); i++) {
+		struct dataplane *dp = open_active(both[i]);
+		int before = env_veth(NAME), ifindex;
+		struct err err;
+
+		attach(dp, before, NAME);
+		env_delete(NAME);
+		ifindex = env_veth(NAME);
+		attach(dp, ifindex, NAME);
+		env_ok(dataplane_detach(dp, before, NAME, &err), &err);
+		assert_first(both[i], ifindex, NAME);
+		assert_true(dataplane_is_attached(dp, ifindex, NAME));
+		env_delete(NAME);
+		dataplane_close(dp);
+	}
+}
+
 static void test_foreign_programs_stay_behind_ours(void **state)
 {
 	for (size_t i = 0; i < kinds(); i++) {
@@ -277,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, env_enter, env_leave)
 		TEST(test_attach_and_detach_leave_nothing_behind),
+		TEST(test_late_detach_leaves_the_successor_alone),
 		TEST(test_attach_survives_close),
 		TEST(test_attach_to_missing_interface_fails),
 		TEST(test_foreign_programs_stay_behind_ours),

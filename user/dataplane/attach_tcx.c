@@ -121,6 +121,15 @@ static int tcx_get(const struct attach_point *point, __u32 *ret_prog_id)
 	return 0;
 }
 
+/* The pin's link is alive on another interface: one of this name was deleted and made again. */
+static bool is_of_another(int fd, const struct attach_point *point)
+{
+	struct tcx_info tcx;
+	__u32 prog_id;
+
+	return read_link(fd, &tcx, &prog_id) && tcx.ifindex && tcx.ifindex != (__u32)point->ifindex;
+}
+
 static int tcx_remove(const struct attach_point *point)
 {
 	char path[PIN_PATH];
@@ -133,6 +142,10 @@ static int tcx_remove(const struct attach_point *point)
 	fd = link_open(path, point, &prog_id);
 	if (fd == -ENOENT)
 		return 0;
+	if (fd >= 0 && is_of_another(fd, point)) {
+		close(fd);
+		return 0;
+	}
 	if (fd >= 0) {
 		/* Whoever else holds the link open: the program shall be off the interface. */
 		if (prog_id)

@@ -8,7 +8,8 @@ import pytest
 
 from calicoctl import ctl, directory, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
 
-COMMANDS = ["status", "node", "profile", "endpoint", "pool", "bgp", "ipam", "version", "config"]
+COMMANDS = ["status", "node", "profile", "endpoint", "pool", "bgp", "ipam", "version", "config", "policy",
+            "checksystem", "diags"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["nonsense"], ["nonsense", "--help"], ["profiles"]])
@@ -119,7 +120,7 @@ def test_arguments_are_checked_before_the_datastore(etcd_ctl):
     assert etcd_ctl.fails("pool", "add", "x", environment=down) == "Invalid CIDR specified x\n"
 
 
-@pytest.mark.parametrize("line", ["node", "node stop", "node --ip=10.0.0.1"])
+@pytest.mark.parametrize("line", ["node", "node stop", "node --ip=10.0.0.1", "policy show cali0"])
 def test_root_is_needed(sqlite_ctl, line):
     done = sqlite_ctl.unprivileged(*line.split())
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "This command must be run as root.\n")

@@ -3,9 +3,21 @@
 #include "cli/command.h"
 
 extern const struct command command_status, command_node, command_profile, command_endpoint, command_pool,
-	command_bgp, command_ipam, command_version, command_config, command_policy;
+	command_bgp, command_ipam, command_version, command_config, command_policy, command_checksystem,
+	command_diags;
 
 const struct command *const commands[] = {
-	&command_status, &command_node,	   &command_profile, &command_endpoint, &command_pool, &command_bgp,
-	&command_ipam,	 &command_version, &command_config,  &command_policy,	NULL,
+	&command_status,
+	&command_node,
+	&command_profile,
+	&command_endpoint,
+	&command_pool,
+	&command_bgp,
+	&command_ipam,
+	&command_version,
+	&command_config,
+	&command_policy,
+	&command_checksystem,
+	&command_diags,
+	NULL,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* One HTTP GET to a service of this host. */
+/* One HTTP GET. */
 #include "cli/http_get.h"
 
 #include <curl/curl.h>
@@ -54,17 +54,31 @@ static int transfer_failed(CURLcode code, const char *server, struct err *err)
 	return err_set(err, ECONNREFUSED, "no answer on %s: %s", server, curl_easy_strerror(code));
 }
 
-static int parse_answer(CURL *curl, const char *server, const char *path, const struct body *body,
-			json_t **ret, struct err *err)
+/* The body of the answer, if its status is 200. `what` names the request. */
+static int fetch(CURL *curl, const char *what, const char *server, struct body *body, struct err *err)
 {
 	long status = 0;
+	CURLcode code;
 
+	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)HTTP_GET_TIMEOUT_MS);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_append);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+	code = curl_easy_perform(curl);
+	if (code != CURLE_OK)
+		return transfer_failed(code, server, err);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 404)
-		return err_set(err, ENOENT, "%s on %s: not found", path, server);
+		return err_set(err, ENOENT, "%s on %s: not found", what, server);
 	if (status != 200)
-		return err_set(err, EBADMSG, "%s on %s: HTTP status %ld", path, server, status);
+		return err_set(err, EBADMSG, "%s on %s: HTTP status %ld", what, server, status);
+	return 0;
+}
 
+static int parse_answer(const char *server, const char *path, const struct body *body, json_t **ret,
+			struct err *err)
+{
 	int r = model_json_parse(body->bytes ? body->bytes : "", ret, err);
 
 	if (r == 0 && !json_is_object(*ret)) {
@@ -88,21 +102,43 @@ int http_get(const char *server, const char *path, json_t **ret, struct err *err
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	if (server[0] == '/')
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, server);
-	curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)HTTP_GET_TIMEOUT_MS);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, body_append);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
-
-	CURLcode code = curl_easy_perform(curl);
-
-	r = code == CURLE_OK ? parse_answer(curl, server, path, &body, ret, err)
-			     : transfer_failed(code, server, err);
+	r = fetch(curl, path, server, &body, err);
+	if (r == 0)
+		r = parse_answer(server, path, &body, ret, err);
 out:
 	free(url);
 	free(body.bytes);
 	curl_easy_cleanup(curl);
 	return r;
+}
+
+int http_get_text(const struct config *config, const char *url, char **ret, struct err *err)
+{
+	CURL *curl = curl_easy_init();
+	struct body body = {0};
+	int r;
+
+	if (!curl)
+		return err_set(err, ENOMEM, "out of memory");
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	if (config->ca_file)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, config->ca_file);
+	if (config->cert_file)
+		curl_easy_setopt(curl, CURLOPT_SSLCERT, config->cert_file);
+	if (config->key_file)
+		curl_easy_setopt(curl, CURLOPT_SSLKEY, config->key_file);
+	r = fetch(curl, "GET", url, &body, err);
+	if (r == 0 && !body.bytes)
+		body.bytes = strdup("");
+	curl_easy_cleanup(curl);
+	if (r == 0 && !body.bytes)
+		r = err_set(err, ENOMEM, "out of memory");
+	if (r < 0) {
+		free(body.bytes);
+		return r;
+	}
+	*ret = body.bytes;
+	return 0;
 }
 
 char *http_escape(const char *segment)

@@ -184,6 +184,16 @@ void shot_draw(struct dice *dice, const struct world *world, struct shot *ret)
 	draw_icmp(dice, &ret->probe);
 }
 
+bool shot_address(size_t number, struct addr *ret)
+{
+	_Static_assert(COUNT(addresses4) + COUNT(addresses6) <= SHOT_ADDRESSES_MAX, "too many addresses");
+	if (number >= COUNT(addresses4) + COUNT(addresses6))
+		return false;
+	*ret = address_of(number < COUNT(addresses4) ? addresses4[number]
+						     : addresses6[number - COUNT(addresses4)]);
+	return true;
+}
+
 bool shot_has_ports(const struct shot *shot)
 {
 	static const __u8 with_ports[] = {TCP, UDP, DCCP, SCTP, UDPLITE};

@@ -52,6 +52,9 @@ struct shot {
 	bool wrong_mac;
 };
 void shot_draw(struct dice *dice, const struct world *world, struct shot *ret);
+/* The stock of ordinary addresses; false: there are no more. */
+#define SHOT_ADDRESSES_MAX 32
+bool shot_address(size_t number, struct addr *ret);
 bool shot_has_ports(const struct shot *shot);
 /* The other end's answer to it, which comes back by another hook. Only of FROM_SLOT and TO_SLOT. */
 void shot_reverse(const struct shot *shot, const struct world *world, struct shot *ret);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 #include <linux/pkt_cls.h>
 
@@ -120,37 +121,83 @@ static bool hits_match(const struct stage *stage, const struct expectation *expe
 	return total == 0;
 }
 
-static bool event_matches(const struct stage *stage, const struct packet_event *event,
-			  const struct reference_hit *hit)
+static bool event_is_of_packet(const struct packet_event *event, const struct probe *probe)
+{
+	bool is_icmp = probe->protocol == (probe->src.family == 4 ? 1 : 58);
+	bool has_ports = shot_has_ports(&(const struct shot){.probe = *probe});
+	__u16 source = is_icmp ? probe->icmp_type : has_ports ? probe->sport : 0;
+	__u16 destination = is_icmp ? probe->icmp_code : has_ports ? probe->dport : 0;
+
+	return event->family == probe->src.family && event->protocol == probe->protocol &&
+	       memcmp(event->source, probe->src.bytes, sizeof(event->source)) == 0 &&
+	       memcmp(event->destination, probe->dst.bytes, sizeof(event->destination)) == 0 &&
+	       ntohs(event->source_port) == source && ntohs(event->destination_port) == destination;
+}
+
+static bool event_has_rule(const struct stage *stage, const struct packet_event *event,
+			   const struct reference_hit *hit)
+{
+	if (!hit)
+		return event->rule_id == 0;
+	return event->rule_id < stage->rule_ids && is_rule(&stage->rules[event->rule_id], hit);
+}
+
+static bool log_matches(const struct stage *stage, const struct packet_event *event,
+			const struct reference_hit *hit)
 {
 	struct log_prefix prefix = {};
-	const char *text = hit->rule->log_prefix ?: "";
 
-	if (event->reason || event->rule_id >= stage->rule_ids ||
-	    !is_rule(&stage->rules[event->rule_id], hit))
+	if (event->reason || !event_has_rule(stage, event, hit))
 		return false;
 	if (event->log_prefix)
 		progrun_get(stage->fixture->progrun, "log_prefix", &event->log_prefix, &prefix);
-	return strcmp(prefix.text, text) == 0;
+	return strcmp(prefix.text, hit->rule->log_prefix ?: "") == 0;
 }
 
-/* One event per rule that logs, in order. */
-static bool events_match(const struct stage *stage, const struct expectation *expected,
-			 const struct observation *seen)
+/* The rule that denied the packet, if one did. */
+static const struct reference_hit *denying_rule(const struct expectation *expected)
+{
+	const struct reference *last = &expected->verdict[expected->verdicts - 1];
+
+	if (expected->reason != DROP_REASON_RULE_INBOUND && expected->reason != DROP_REASON_RULE_OUTBOUND)
+		return NULL;
+	return &last->hits[last->hit_count - 1];
+}
+
+static bool drop_matches(const struct stage *stage, const struct packet_event *event,
+			 const struct expectation *expected)
+{
+	const struct fixture *fixture = stage->fixture;
+	__u32 blamed = expected->blamed ? fixture->ifindex[expected->blamed] : fixture->uplink;
+
+	return event->reason == expected->reason && event->ifindex == blamed &&
+	       event_has_rule(stage, event, denying_rule(expected));
+}
+
+/* One event per rule that logs, in order, and then one for the drop. */
+static bool events_match(const struct stage *stage, const struct shot *shot,
+			 const struct expectation *expected, const struct observation *seen)
 {
 	size_t at = 0;
 
+	for (size_t i = 0; i < seen->event_count; i++) {
+		if (!event_is_of_packet(&seen->events[i], &shot->probe))
+			return false;
+	}
 	for (size_t i = 0; i < expected->verdicts; i++) {
 		for (size_t j = 0; j < expected->verdict[i].hit_count; j++) {
 			const struct reference_hit *hit = &expected->verdict[i].hits[j];
 
 			if (!hit->logged)
 				continue;
-			if (at >= seen->event_count || !event_matches(stage, &seen->events[at], hit))
+			if (at >= seen->event_count || !log_matches(stage, &seen->events[at], hit))
 				return false;
 			at++;
 		}
 	}
+	if (expected->reason &&
+	    (at >= seen->event_count || !drop_matches(stage, &seen->events[at++], expected)))
+		return false;
 	return at == seen->event_count;
 }
 
@@ -161,8 +208,8 @@ const char *check_observation(const struct stage *stage, const struct shot *shot
 		return "another fate";
 	if (!hits_match(stage, expected, seen))
 		return "other rules matched";
-	if (!events_match(stage, expected, seen))
-		return "other rules were logged";
+	if (!events_match(stage, shot, expected, seen))
+		return "other events";
 	if (shot->way != TO_SLOT_HOST && seen->flow != expected->opens_flow)
 		return seen->flow ? "made a flow" : "made no flow";
 	return NULL;

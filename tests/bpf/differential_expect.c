@@ -139,7 +139,11 @@ static enum drop_reason judge_sender(struct hearing *h, __u32 slot, bool wrong_m
 
 static enum drop_reason judge_receiver(struct hearing *h)
 {
-	return h->dst_slot ? consult(h, h->dst_slot, true) : DROP_NONE;
+	enum drop_reason reason = h->dst_slot ? consult(h, h->dst_slot, true) : DROP_NONE;
+
+	if (reason)
+		h->ret->blamed = h->dst_slot;
+	return reason;
 }
 
 /* Name service of the host is open to endpoints that are unknown or inactive too. */
@@ -230,6 +234,7 @@ void expect(const struct world *world, const struct settings *settings, const st
 
 	memset(ret, 0, sizeof(*ret));
 	ret->fate = PASSED;
+	ret->blamed = shot->way == FROM_STRANGER ? 0 : shot->slot;
 	h.src_flags = reference_flags(world, &shot->probe.src, &h.src_slot);
 	h.dst_flags = reference_flags(world, &shot->probe.dst, &h.dst_slot);
 	if (shot->way == FROM_SLOT || shot->way == FROM_STRANGER)

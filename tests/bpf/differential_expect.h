@@ -14,6 +14,7 @@ struct expectation {
 	enum fate fate;
 	enum drop_reason reason; /* DROP_NONE unless DROPPED */
 	bool opens_flow;
+	__u32 blamed; /* slot whose interface a drop is counted for; 0: the unknown one */
 	/* Policies that are consulted, in order. */
 	struct reference verdict[2];
 	size_t verdicts;

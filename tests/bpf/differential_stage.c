@@ -14,6 +14,9 @@
 #include "sink.h"
 #include "unit/feed.h"
 
+/* The programs tell of ten drops per second, interface and reason. Giving them another ten takes a while. */
+#define SHOTS_PER_BUDGET 8
+
 static void note_problem(void *arg, const char *object, const char *text)
 {
 	struct stage *stage = arg;
@@ -260,6 +263,8 @@ void stage_shoot(struct stage *stage, const struct shot *shot, bool keep, struct
 	struct hook hook = hook_of(stage, shot);
 	struct packet packet;
 
+	if (stage->shots++ % SHOTS_PER_BUDGET == 0)
+		progrun_zero(stage->fixture->progrun, "event_budgets");
 	shot_build(shot, has_mac ? sender->workload->mac : PACKET_SENDER_MAC, &packet);
 	progrun_packet(stage->fixture->progrun, &hook, &packet, &ret->run);
 	count_hits(stage, ret);

@@ -35,7 +35,8 @@ struct stage {
 	struct world world;
 	char problem[512]; /* "": the engine has none */
 	char origin[64];   /* of the documents in force, for messages: seed and round */
-	__u32 rule_ids;	   /* one more than the highest in use */
+	unsigned int shots;
+	__u32 rule_ids; /* one more than the highest in use */
 	struct rule_info rules[RULE_IDS];
 	__u64 hits[RULE_IDS]; /* as counted so far */
 	struct traffic *counters;

@@ -122,7 +122,8 @@ static void check_flow(struct bench *bench, const struct flow_pair *pair)
 	expect(&bench->stage->world, &bench->stage->fixture->settings, &pair->opener, &opening);
 	expect(&bench->stage->world, &bench->stage->fixture->settings, &shot, &alone);
 	stage_shoot(bench->stage, &shot, false, &seen);
-	if (!opening.reason && !run_passes(&seen.run))
+	/* An inactive endpoint may still ask its host for names; answers from elsewhere do not reach it. */
+	if (!opening.reason && !run_passes(&seen.run) && seen.run.reason != DROP_REASON_ENDPOINT_INACTIVE)
 		complain(bench->stage, &shot, &opening, &seen, "lost a packet of a flow that is allowed");
 	if (opening.reason && run_passes(&seen.run) && alone.reason)
 		complain(bench->stage, &shot, &opening, &seen, "a flow goes on that is denied");
@@ -229,6 +230,7 @@ static int set_up(void **state)
 	struct settings settings;
 
 	progrun_default_settings(&settings);
+	settings.drop_events = 1;
 	settings.half_open_limit = 0; /* forgetting flows does not give back what they were counted for */
 	*state = stage_new(&settings);
 	return *state ? 0 : -1;

@@ -266,6 +266,19 @@ static struct traffic *per_cpu_values(struct progrun *progrun, __u32 count)
 	return progrun->values;
 }
 
+void progrun_zero(struct progrun *progrun, const char *map)
+{
+	static __u32 keys[256];
+	static __u8 zeros[256 * 64 * sizeof(__u64)];
+	__u32 count = progrun_capacity(progrun, map);
+	assert_true(count <= 256 && progrun->cpus <= 64);
+	for (__u32 i = 0; i < count; i++)
+		keys[i] = i;
+	int r = bpf_map_update_batch(progrun_map(progrun, map), keys, zeros, &count, NULL);
+	if (r < 0)
+		fail_msg("cannot write into map %s: %s", map, strerror(-r));
+}
+
 void progrun_counters(struct progrun *progrun, const char *map, __u32 count, struct traffic *ret)
 {
 	struct traffic *values = per_cpu_values(progrun, count);

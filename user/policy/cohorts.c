@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "policy/engine.h"
 
@@ -21,11 +20,8 @@ static int cohort_key(const struct strings *profiles, const struct labels *label
 	return r;
 }
 
-static void cohort_release(struct policy_engine *engine, struct cohort *cohort)
+void cohort_free(struct cohort *cohort)
 {
-	for (size_t i = 0; i < cohort->profile_count; i++)
-		cohort->profiles[i]->cohorts--;
-	engine->sweep = true;
 	vector_done(&cohort->selectors);
 	buffer_done(&cohort->uses);
 	labels_done(&cohort->labels);
@@ -33,10 +29,13 @@ static void cohort_release(struct policy_engine *engine, struct cohort *cohort)
 	free(cohort);
 }
 
-void cohort_free(struct policy_engine *engine, struct cohort *cohort)
+void cohort_remove(struct policy_engine *engine, struct cohort *cohort)
 {
 	HASH_DEL(engine->cohorts, cohort);
-	cohort_release(engine, cohort);
+	for (size_t i = 0; i < cohort->profile_count; i++)
+		cohort->profiles[i]->cohorts--;
+	engine->sweep = true;
+	cohort_free(cohort);
 }
 
 static int cohort_fill(struct policy_engine *engine, struct cohort *cohort, const struct strings *profiles,
@@ -98,21 +97,22 @@ static int cohort_new(struct policy_engine *engine, const struct strings *profil
 		return -ENOMEM;
 	r = cohort_fill(engine, cohort, profiles, labels);
 	if (r < 0)
-		goto release;
+		goto free_cohort;
 	cohort->key_size = key->size;
 	memcpy(cohort->key, key->data, key->size);
 	r = match_selectors(cohort, &engine->selectors, &cohort->selectors);
 	if (r < 0)
-		goto release;
+		goto free_cohort;
 	HASH_ADD_KEYPTR(hh, engine->cohorts, cohort->key, cohort->key_size, cohort);
 	if (HASH_FAILED(cohort)) {
 		r = -ENOMEM;
-		goto release;
+		goto free_cohort;
 	}
 	*ret = cohort;
 	return 0;
-release:
-	cohort_release(engine, cohort);
+free_cohort:
+	/* Only memory can have lacked: the profiles' counts do not matter any more. */
+	cohort_free(cohort);
 	return r;
 }
 
@@ -167,7 +167,7 @@ int cohort_queue_places(struct policy_engine *engine, const struct cohort *cohor
 	const struct member *member;
 	int r = 0;
 
-	DL_FOREACH (cohort->members, member) {
+	for (member = cohort->members; member; member = member->next) {
 		for (__u32 i = 0; r == 0 && i < member->claim_count; i++)
 			r = place_queue(engine, member->claims[i].place);
 	}
@@ -208,18 +208,16 @@ static int update_profiles(struct policy_engine *engine, struct cohort *cohort)
 
 int cohorts_spread_profiles(struct policy_engine *engine)
 {
-	struct profile *profile;
-	struct cohort *cohort, *next;
 	int r = 0;
 
 	if (!engine->profiles_changed)
 		return 0;
-	HASH_ITER (hh, engine->cohorts, cohort, next) {
+	for (struct cohort *cohort = engine->cohorts; cohort; cohort = cohort->hh.next) {
 		r = update_profiles(engine, cohort);
 		if (r < 0)
 			return r;
 	}
-	for (profile = engine->profiles; profile; profile = profile->hh.next) {
+	for (struct profile *profile = engine->profiles; profile; profile = profile->hh.next) {
 		profile->tags_changed = false;
 		profile->labels_changed = false;
 	}
@@ -229,12 +227,11 @@ int cohorts_spread_profiles(struct policy_engine *engine)
 
 int cohorts_match_new(struct policy_engine *engine)
 {
-	struct cohort *cohort, *next;
 	int r = 0;
 
 	if (engine->new_selectors.count == 0)
 		return 0;
-	HASH_ITER (hh, engine->cohorts, cohort, next) {
+	for (struct cohort *cohort = engine->cohorts; cohort; cohort = cohort->hh.next) {
 		r = match_selectors(cohort, &engine->new_selectors, &cohort->selectors);
 		if (r < 0)
 			return r;
@@ -245,9 +242,8 @@ int cohorts_match_new(struct policy_engine *engine)
 
 void cohorts_forget(struct policy_engine *engine, const struct atom *atom)
 {
-	struct cohort *cohort, *next;
 
-	HASH_ITER (hh, engine->cohorts, cohort, next) {
+	for (struct cohort *cohort = engine->cohorts; cohort; cohort = cohort->hh.next) {
 		vector_remove(&cohort->selectors, atom);
 	}
 }

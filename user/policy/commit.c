@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <utlist.h>
 
 #include "policy/engine.h"
 
@@ -201,7 +200,7 @@ static int relist_cohorts(struct policy_engine *engine)
 		}
 		cohort->queued = false;
 		if (!cohort->members)
-			cohort_free(engine, cohort);
+			cohort_remove(engine, cohort);
 	}
 	engine->queued_cohorts.count = left;
 	return r;

@@ -49,10 +49,11 @@ static int describe(const struct compiler *compiler, size_t position, struct rul
 		return -ENOMEM;
 	*ret = (struct rule_info){.position = (__u32)position + 1};
 	put_line(ret->object, sizeof(ret->object), "%s", compiler->set->title);
-	strcpy(ret->direction, compiler->direction == INBOUND ? "inbound" : "outbound");
+	put_line(ret->direction, sizeof(ret->direction), "%s",
+		 compiler->direction == INBOUND ? "inbound" : "outbound");
 	put_line(ret->text, sizeof(ret->text), "%s", text);
 	if (strlen(text) >= sizeof(ret->text))
-		strcpy(&ret->text[sizeof(ret->text) - sizeof(cut)], cut);
+		memcpy(&ret->text[sizeof(ret->text) - sizeof(cut)], cut, sizeof(cut));
 	free(text);
 	return 0;
 }

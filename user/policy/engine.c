@@ -80,8 +80,8 @@ static int init_tables(struct policy_engine *engine)
 	/* Slot numbers must fit into struct address. */
 	engine->slot_count = capacity[MAP_ENDPOINT_POLICY] < 65536 ? capacity[MAP_ENDPOINT_POLICY] : 65536;
 	engine->slots = calloc(engine->slot_count + 1, sizeof(*engine->slots));
-	engine->ports_by_number = calloc(capacity[MAP_PORTSET] + 1, sizeof(*engine->ports_by_number));
-	engine->log_by_number = calloc(capacity[MAP_LOG_PREFIX] + 1, sizeof(*engine->log_by_number));
+	engine->ports_by_number = calloc(capacity[MAP_PORTSET] + 1, sizeof(struct ports *));
+	engine->log_by_number = calloc(capacity[MAP_LOG_PREFIX] + 1, sizeof(struct log_text *));
 	engine->rule_refs = calloc(capacity[MAP_RULE_INFO] + 1, sizeof(*engine->rule_refs));
 	engine->bumped = calloc(capacity[MAP_GENERATION] / 8 + 1, 1);
 	if (!engine->slots || !engine->ports_by_number || !engine->log_by_number || !engine->rule_refs ||
@@ -113,52 +113,43 @@ int policy_engine_new(const struct policy_sink *sink,
 
 /* ---- end: everything is freed as it lies, without following references ---- */
 
-static void free_model(struct policy_engine *engine)
-{
-	struct member *member, *next_member;
-	struct cohort *cohort, *next_cohort;
-	struct profile *profile, *next_profile;
-	struct pool_entry *pool, *next_pool;
+/* The elements stay chained when their table is gone. */
+#define FREE_ALL(type, table, release)                                                                       \
+	do {                                                                                                 \
+		struct type *item_ = (table), *next_;                                                        \
+		HASH_CLEAR(hh, table);                                                                       \
+		for (; item_; item_ = next_) {                                                               \
+			next_ = item_->hh.next;                                                              \
+			release(item_);                                                                      \
+		}                                                                                            \
+	} while (0)
 
-	HASH_ITER (hh, engine->members, member, next_member) {
-		HASH_DEL(engine->members, member);
-		member_free(member);
-	}
-	HASH_ITER (hh, engine->cohorts, cohort, next_cohort) {
-		cohort_free(engine, cohort);
-	}
-	HASH_ITER (hh, engine->profiles, profile, next_profile) {
-		HASH_DEL(engine->profiles, profile);
-		profile_free(profile);
-	}
-	HASH_ITER (hh, engine->pools, pool, next_pool) {
-		HASH_DEL(engine->pools, pool);
-		free(pool);
-	}
+static void tier_free(struct tier *tier)
+{
+	FREE_ALL(tier_policy, tier->policies, tier_policy_free);
+	free(tier);
 }
 
-static void free_tiers(struct policy_engine *engine)
+static void run_free(struct run *run)
 {
-	struct tier *tier, *next_tier;
-	struct tier_policy *policy, *next_policy;
+	free(run->pages);
+	free(run);
+}
 
-	HASH_ITER (hh, engine->tiers, tier, next_tier) {
-		HASH_ITER (hh, tier->policies, policy, next_policy) {
-			HASH_DEL(tier->policies, policy);
-			tier_policy_free(policy);
-		}
-		HASH_DEL(engine->tiers, tier);
-		free(tier);
-	}
+static void free_model(struct policy_engine *engine)
+{
+	FREE_ALL(member, engine->members, member_free);
+	FREE_ALL(cohort, engine->cohorts, cohort_free);
+	FREE_ALL(profile, engine->profiles, profile_free);
+	FREE_ALL(tier, engine->tiers, tier_free);
+	FREE_ALL(pool_entry, engine->pools, free);
 	for (size_t i = 0; i < engine->removed.count; i++)
 		tier_policy_free(engine->removed.items[i]);
 }
 
-static void free_sets(struct policy_engine *engine)
+static void free_derived(struct policy_engine *engine)
 {
 	const struct limbo_item *limbo = (const struct limbo_item *)engine->limbo.data;
-	struct set *set, *next_set;
-	struct atom *atom, *next_atom;
 
 	for (size_t i = 0; i < engine->limbo.size / sizeof(*limbo); i++) {
 		if (limbo[i].kind == LIMBO_SET)
@@ -166,36 +157,15 @@ static void free_sets(struct policy_engine *engine)
 	}
 	for (size_t i = 0; i < engine->dead_sets.count; i++)
 		free(engine->dead_sets.items[i]);
-	HASH_ITER (hh, engine->sets, set, next_set) {
-		HASH_DEL(engine->sets, set);
-		free(set);
-	}
-	HASH_ITER (hh, engine->atoms, atom, next_atom) {
-		HASH_DEL(engine->atoms, atom);
-		atom_free(atom);
-	}
-}
-
-#define FREE_ALL(type, table)                                                                                \
-	do {                                                                                                 \
-		struct type *item_, *next_;                                                                  \
-		HASH_ITER (hh, engine->table, item_, next_) {                                                \
-			HASH_DEL(engine->table, item_);                                                      \
-			free(item_);                                                                         \
-		}                                                                                            \
-	} while (0)
-
-static void free_rules(struct policy_engine *engine)
-{
-	for (struct run *run = engine->runs; run; run = run->hh.next)
-		free(run->pages);
-	FREE_ALL(list, lists);
-	FREE_ALL(run, runs);
-	FREE_ALL(page, pages);
-	FREE_ALL(ports, ports);
-	FREE_ALL(log_text, logs);
-	FREE_ALL(row, rows);
-	FREE_ALL(place, places);
+	FREE_ALL(set, engine->sets, free);
+	FREE_ALL(atom, engine->atoms, atom_free);
+	FREE_ALL(row, engine->rows, free);
+	FREE_ALL(place, engine->places, free);
+	FREE_ALL(list, engine->lists, free);
+	FREE_ALL(run, engine->runs, run_free);
+	FREE_ALL(page, engine->pages, free);
+	FREE_ALL(ports, engine->ports, free);
+	FREE_ALL(log_text, engine->logs, free);
 }
 
 static void free_tables(struct policy_engine *engine)
@@ -234,9 +204,7 @@ void policy_engine_free(struct policy_engine *engine)
 	if (!engine)
 		return;
 	free_model(engine);
-	free_tiers(engine);
-	free_sets(engine);
-	free_rules(engine);
+	free_derived(engine);
 	free_tables(engine);
 	free(engine);
 }

@@ -45,11 +45,21 @@ struct policy_engine {
 	struct policy_sink sink;
 	void (*problem)(void *arg, const char *object, const char *text);
 	void *problem_arg;
-	bool broken; /* out of memory: everything is denied */
-	int error;   /* first failure of the sink in this commit */
 	__u64 writes;
-	__u32 entries[POLICY_MAP_COUNT]; /* of the hash and prefix maps */
 	__u64 pass, mark, sequence;
+	__u32 entries[POLICY_MAP_COUNT]; /* of the hash and prefix maps */
+	int error;			 /* first failure of the sink in this pass */
+	bool broken;			 /* out of memory: everything is denied */
+
+	/* to be looked at in the next pass */
+	bool profiles_changed, tiers_changed, rulesets_changed;
+	bool sweep; /* a profile or policy may be unused */
+
+	/* found out in this pass */
+	bool places_failed;
+	bool rulesets_stale;
+	bool cohorts_closed; /* the next pass must give them lists */
+	bool does_not_fit;   /* some ruleset or list: to be tried again when there is room */
 
 	/* the model */
 	struct profile *profiles;
@@ -59,34 +69,28 @@ struct policy_engine {
 	struct pool_entry *pools;
 	struct member *members;
 	struct cohort *cohorts;
-	bool profiles_changed, tiers_changed;
-	bool sweep; /* a profile or policy may be unused */
 
 	/* identities */
 	struct atom *atoms;
-	__u32 atom_ids;
 	struct vector selectors, new_selectors; /* atoms */
+	struct vector holding;			/* atoms that hold for the address at hand */
 	__u32 net_lengths[2][129];		/* how many net atoms have it; IPv4, IPv6 */
+	__u32 atom_ids;
+	__u32 set_room;
 	struct set *sets;
 	struct set **set_by_number;
-	__u32 set_room;
 	struct space set_numbers;
 	struct vector fresh_sets, dying_sets, dead_sets;
 	struct row *rows;
-	struct row *scratch;   /* with room for all sets */
-	__u64 *scratch_bits;   /* all words */
-	struct vector holding; /* atoms that hold for the address at hand */
+	struct row *scratch; /* with room for all sets */
+	__u64 *scratch_bits; /* all words */
 	struct space words;
 	struct place *places;
 	struct vector queued_places;
 	struct buffer changes; /* of struct change */
-	bool places_failed;    /* in this pass */
 
 	/* rules */
 	struct vector queued_rulesets, queued_cohorts;
-	bool rulesets_changed, rulesets_stale;
-	bool cohorts_closed; /* in this pass: the next one must give them lists */
-	bool does_not_fit;   /* some ruleset or list: try again when there is room */
 	struct ports *ports;
 	struct ports **ports_by_number;
 	struct space port_numbers;
@@ -107,8 +111,8 @@ struct policy_engine {
 	/* publishing */
 	struct slot *slots;
 	__u32 slot_count;
-	struct vector queued_slots;
 	__u32 generation;
+	struct vector queued_slots;
 	struct space generation_slots;
 	struct buffer bumps; /* __u32 generation slots to be written */
 	__u8 *bumped;	     /* bit per generation slot */

@@ -66,7 +66,8 @@ void profile_free(struct profile *profile);
 
 int cohort_get(struct policy_engine *engine, const struct strings *profiles, const struct labels *labels,
 	       struct cohort **ret);
-void cohort_free(struct policy_engine *engine, struct cohort *cohort);
+void cohort_free(struct cohort *cohort);
+void cohort_remove(struct policy_engine *engine, struct cohort *cohort);
 int cohort_queue(struct policy_engine *engine, struct cohort *cohort);
 bool cohort_matches(const struct cohort *cohort, const struct selector *selector);
 /* Calls fn for every atom in use that holds for the cohort; stops at its first failure. */

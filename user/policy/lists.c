@@ -25,7 +25,7 @@ static __u32 draft_count(const struct draft *draft)
 
 static int add_step(struct draft *draft, enum step_kind kind)
 {
-	struct policy_step step = {.kind = (__u16)kind};
+	struct policy_step step = {.kind = kind};
 
 	return buffer_add(&draft->steps, &step, sizeof(step));
 }

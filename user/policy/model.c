@@ -125,16 +125,18 @@ int policy_set_policy(struct policy_engine *engine, const char *tier_name, const
 		      struct policy *model)
 {
 	struct tier *tier = tier_find(engine, tier_name);
-	struct tier_policy *policy = tier ? tier_policy_find(tier, name) : NULL;
+	struct tier_policy *policy;
 	int r = engine->broken ? -ENOMEM : 0;
 
-	if (r == 0 && !model)
+	if (r == 0 && !model) {
+		policy = tier ? tier_policy_find(tier, name) : NULL;
 		return policy ? engine_result(engine, remove_policy(engine, policy)) : 0;
-	if (r == 0 && !tier)
+	}
+	if (r == 0)
 		r = tier_get(engine, tier_name, &tier);
-	if (r == 0 && !policy)
+	if (r == 0)
 		r = tier_policy_get(tier, name, &policy);
-	if (r < 0) {
+	if (r != 0) {
 		policy_free(model);
 		return engine_result(engine, r);
 	}

@@ -106,9 +106,7 @@ static int check_touched(void *arg, struct atom *atom)
 
 static bool any_net_touched(struct policy_engine *engine)
 {
-	struct atom *atom, *next;
-
-	HASH_ITER (hh, engine->atoms, atom, next) {
+	for (const struct atom *atom = engine->atoms; atom; atom = atom->hh.next) {
 		if (atom->touched && atom->kind == ATOM_NET)
 			return true;
 	}
@@ -117,12 +115,11 @@ static bool any_net_touched(struct policy_engine *engine)
 
 int places_queue_within(struct policy_engine *engine, const struct cidr *net)
 {
-	struct place *place, *next;
 	int r = 0;
 
 	if (!net && !any_net_touched(engine))
 		return 0;
-	HASH_ITER (hh, engine->places, place, next) {
+	for (struct place *place = engine->places; place; place = place->hh.next) {
 		bool within = false;
 
 		if (place->queued)

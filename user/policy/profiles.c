@@ -47,14 +47,21 @@ void profile_free(struct profile *profile)
 	free(profile);
 }
 
+static bool is_unused(const struct profile *profile)
+{
+	return !profile->cohorts && !profile->model && !profile->tags.count && !profile->labels.count &&
+	       !profile->rules.queued;
+}
+
 void profiles_sweep(struct policy_engine *engine)
 {
-	struct profile *profile, *next;
+	struct profile *next;
 
-	HASH_ITER (hh, engine->profiles, profile, next) {
-		if (profile->cohorts || profile->model || profile->tags.count || profile->labels.count ||
-		    profile->rules.queued)
+	for (struct profile *profile = engine->profiles; profile; profile = next) {
+		next = profile->hh.next;
+		if (!is_unused(profile))
 			continue;
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the chain is taken off the element first. */
 		HASH_DEL(engine->profiles, profile);
 		profile_free(profile);
 	}

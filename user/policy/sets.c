@@ -49,10 +49,10 @@ static int sets_reserve(struct policy_engine *engine, __u32 number)
 		return 0;
 	while (room <= number)
 		room *= 2;
-	sets = reallocarray(engine->set_by_number, room, sizeof(*sets));
+	sets = reallocarray(engine->set_by_number, room, sizeof(struct set *));
 	if (!sets)
 		return -ENOMEM;
-	memset(sets + engine->set_room, 0, (room - engine->set_room) * sizeof(*sets));
+	memset(sets + engine->set_room, 0, (room - engine->set_room) * sizeof(struct set *));
 	engine->set_by_number = sets;
 	scratch = realloc(engine->scratch, sizeof(*scratch) + room / 8);
 	if (!scratch)
@@ -191,14 +191,13 @@ static int check_touched(void *arg, struct atom *atom)
 /* Queues every place that may be in one of the sets. */
 static int queue_members(struct policy_engine *engine, const struct vector *sets)
 {
-	struct cohort *cohort, *next;
 	int r = 0;
 
 	if (sets->count == 0)
 		return 0;
 	for (size_t i = 0; i < sets->count; i++)
 		touch(sets->items[i]);
-	HASH_ITER (hh, engine->cohorts, cohort, next) {
+	for (struct cohort *cohort = engine->cohorts; cohort; cohort = cohort->hh.next) {
 		struct touched touched = {.engine = engine};
 
 		r = cohort_each_atom(cohort, check_touched, &touched);

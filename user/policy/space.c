@@ -2,6 +2,7 @@
 /* Allocator of index ranges: a sorted array of free ranges. */
 #include "policy/space.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,7 @@ void space_give(struct space *space, __u32 first, __u32 count)
 		after->count += count;
 		return;
 	}
+	assert(space->free);
 	memmove(space->free + at + 1, space->free + at, (space->ranges - at) * sizeof(*space->free));
 	space->free[at] = (struct space_range){.first = first, .count = count};
 	space->ranges++;

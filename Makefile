@@ -184,8 +184,9 @@ lint-includes:
 	$(Q)tools/check-includes
 
 lint-cppcheck:
-	$(Q)cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
-		--suppress=missingIncludeSystem --suppress=nullPointerArithmetic -Iinclude -Iuser $(USER_SOURCES)
+	$(Q)cppcheck --quiet --library=tools/cppcheck.cfg --std=c11 --enable=warning,portability --inline-suppr \
+		--error-exitcode=1 --suppress=missingIncludeSystem --suppress=nullPointerArithmetic \
+		--suppress=selfAssignment --suppress=autoVariables -Iinclude -Iuser $(USER_SOURCES)
 
 lint-tidy: $(SKELETONS)
 	$(Q)clang-tidy --quiet --warnings-as-errors='*' $(USER_SOURCES) -- $(CPPFLAGS) -std=gnu17 2>/dev/null
@@ -211,4 +212,4 @@ uninstall: ## remove what install put there; settings and the datastore stay
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)

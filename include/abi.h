@@ -3,7 +3,8 @@
  * Keys and values of every BPF map: the contract between the programs in bpf/ and the daemon.
  *
  * The maps are also a user interface: `bpftool map dump pinned /sys/fs/bpf/calico/...` prints these
- * structs by their BTF, so field names are words and padding is named and zero (hash maps compare bytes).
+ * structs by their BTF, so field names are words, what is one of several is an enum (bpftool prints its name)
+ * and padding is named and zero (hash maps compare bytes).
  *
  * Byte order: addresses are bytes in the order of the packet, so that a dump reads like the address; keys
  * that hold some are aligned to words, which is how the programs write them. Ports are in host order.
@@ -18,6 +19,8 @@
 #include <linux/types.h>
 #endif
 
+#include "reasons.h"
+
 #define ABI_VERSION 1
 
 #define ABI_ASSERT_SIZE(type, size)                                                                          \
@@ -25,6 +28,9 @@
 
 /* On a struct of bytes: to be copied as 32-bit words. */
 #define ABI_WORDS __attribute__((aligned(4)))
+
+/* On an enum: one byte. */
+#define ABI_BYTE __attribute__((packed))
 
 /* ---- identities: what policy knows about an address ------------------------------------------------ */
 
@@ -104,7 +110,7 @@ enum rule_action {
 	ACTION_DENY = 2,
 	ACTION_NEXT = 3, /* leave this tier (in a tier) or this profile (in a profile) */
 	ACTION_LOG = 4,	 /* emit an event, continue */
-};
+} ABI_BYTE;
 
 enum match_flags {
 	MATCH_IPV4 = 1 << 0,	      /* matches IPv4 packets */
@@ -130,8 +136,8 @@ struct policy_rule {
 	__u32 dst_portset;
 	__u16 sport_first, sport_last; /* host order, both ends included */
 	__u16 dport_first, dport_last;
-	__u16 flags;	   /* enum match_flags */
-	__u8 action;	   /* enum rule_action */
+	__u16 flags; /* enum match_flags */
+	enum rule_action action;
 	__u8 protocol;	   /* CLASS_OTHER only: protocol number; 0: any */
 	__u8 not_protocol; /* CLASS_OTHER only: protocol that does not match; 0: none */
 	__u8 icmp_type, icmp_code;
@@ -148,13 +154,14 @@ enum step_kind {
 	STEP_END_TIER = 2,   /* end of a tier that applied: drop */
 	STEP_NO_PROFILE = 3, /* profile that is missing or invalid: drop */
 	STEP_DENIED = 4,     /* the endpoint's policy could not be compiled or did not fit: drop */
-};
+} ABI_BYTE;
 
 /* Map `step`: ARRAY. A list is a run of consecutive steps. Its end without a decision is a drop. */
 struct policy_step {
-	__u32 rule;    /* index into `rule` of the first rule */
-	__u16 rules;   /* 0..RULES_PER_STEP */
-	__u16 kind;    /* enum step_kind */
+	__u32 rule;  /* index into `rule` of the first rule */
+	__u16 rules; /* 0..RULES_PER_STEP */
+	enum step_kind kind;
+	__u8 padding;
 	__u32 next;    /* ACTION_NEXT continues at this step, counted from the first step of the list */
 	__u32 rule_id; /* rule id counted for STEP_END_TIER .. STEP_DENIED; 0: none */
 };
@@ -222,8 +229,8 @@ enum endpoint_flags {
 /* Map `endpoint`: ARRAY by slot; slot 0 is never used. */
 struct endpoint {
 	__u32 ifindex; /* of the host side veth */
-	__u32 state;   /* enum endpoint_state */
-	__u32 flags;   /* enum endpoint_flags */
+	enum endpoint_state state;
+	__u32 flags; /* enum endpoint_flags */
 	__u32 generation_slot;
 	__u8 mac[6];	  /* container side; where packets to the endpoint are addressed */
 	__u8 host_mac[6]; /* host side; the container's gateway */
@@ -246,8 +253,9 @@ struct traffic {
 /* Map `drops`: PERCPU_HASH; created at an interface's first drop. Totals: `drop_totals`, by reason. */
 struct drop_key {
 	__u32 ifindex; /* of the endpoint whose rule, address or state made us drop */
-	__u32 reason;  /* enum drop_reason */
+	enum drop_reason reason;
 };
+ABI_ASSERT_SIZE(struct drop_key, 8);
 
 /* ---- events ------------------------------------------------------------------------------------------ */
 

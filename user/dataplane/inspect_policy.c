@@ -89,7 +89,7 @@ static int read_class(struct reading *reading, int class, const struct policy_li
 		if (!rc && step.kind == STEP_RULES)
 			rc = read_rules(reading, class, &step);
 		else if (!rc)
-			rc = append(sequence, (enum step_kind)step.kind, sequence->ends++);
+			rc = append(sequence, step.kind, sequence->ends++);
 	}
 	return rc;
 }

@@ -244,9 +244,12 @@ static void put_party(struct dice *dice, struct draft *draft)
 	put_labels(dice, draft);
 }
 
+#define WORKLOADS 6
+
 /* Mostly the endpoint's own; sometimes none, sometimes one that others have too. */
 static void put_nets(struct dice *dice, struct draft *draft, __u32 number, const char *net, const char *end)
 {
+	static const __u32 numbers[] = {1, 2, 3, 4, 5, 6, VISITOR};
 	const char *comma = "";
 
 	put(draft, "[");
@@ -255,7 +258,7 @@ static void put_nets(struct dice *dice, struct draft *draft, __u32 number, const
 		comma = ", ";
 	}
 	if (dice_one_in(dice, 5))
-		put(draft, "%s'%s%u%s'", comma, net, 1 + dice_below(dice, 7), end);
+		put(draft, "%s'%s%u%s'", comma, net, PICK(dice, numbers), end);
 	put(draft, "]");
 }
 
@@ -380,8 +383,6 @@ static void name_document(enum kind kind, __u32 number, char name[64])
 	}
 }
 
-#define WORKLOADS 6
-
 static void draw(struct dice *dice, enum kind kind, __u32 number, struct change *ret)
 {
 	static const char *const broken[] = {"{",
@@ -416,6 +417,16 @@ void change_draw(struct dice *dice, struct change *ret)
 		free(ret->text);
 		ret->text = NULL;
 		ret->slot = 0;
+	}
+}
+
+void change_draw_visitor(struct dice *dice, struct change *ret)
+{
+	draw(dice, WORKLOAD, VISITOR, ret);
+	ret->slot = 0;
+	if (dice_one_in(dice, 2)) {
+		free(ret->text);
+		ret->text = NULL;
 	}
 }
 

@@ -139,6 +139,8 @@ static void draw_addresses(struct dice *dice, const struct world *world, struct 
 		probe->src = draw_outside(dice, family);
 }
 
+#define CHAINS 4 /* of extension headers */
+
 static enum way draw_way(struct dice *dice)
 {
 	static const __u8 weights[WAYS] = {50, 1, 40, 2, 6, 1};
@@ -167,7 +169,8 @@ static __u32 draw_slot(struct dice *dice, const struct world *world)
 
 void shot_draw(struct dice *dice, const struct world *world, struct shot *ret)
 {
-	static const __u16 ports[] = {0, 1, 22, 53, 79, 80, 80, 80, 81, 443, 443, 1000, 4789, 8080, 65535};
+	static const __u16 ports[] = {0,  1,   22,  53,	  79,	80,   80,   80,
+				      81, 443, 443, 1000, 4789, 8472, 8080, 65535};
 	static const __u8 odd_flags[] = {TCP_ACK, TCP_ACK, TCP_SYN | TCP_ACK, TCP_RST, TCP_FIN | TCP_ACK};
 
 	*ret = (struct shot){
@@ -182,6 +185,8 @@ void shot_draw(struct dice *dice, const struct world *world, struct shot *ret)
 	ret->probe.sport = PICK(dice, ports);
 	ret->probe.dport = PICK(dice, ports);
 	draw_icmp(dice, &ret->probe);
+	if (ret->probe.src.family == 6 && dice_one_in(dice, 6))
+		ret->extensions = (__u8)(1 + dice_below(dice, CHAINS));
 }
 
 bool shot_address(size_t number, struct addr *ret)
@@ -192,6 +197,16 @@ bool shot_address(size_t number, struct addr *ret)
 	*ret = address_of(number < COUNT(addresses4) ? addresses4[number]
 						     : addresses6[number - COUNT(addresses4)]);
 	return true;
+}
+
+void shot_visit(struct shot *shot)
+{
+	struct addr visitor = address_of(shot->probe.src.family == 4 ? "10.65.0.77" : "fd65::77");
+
+	if (shot->way == FROM_SLOT)
+		shot->probe.dst = visitor;
+	else
+		shot->probe.src = visitor;
 }
 
 bool shot_has_ports(const struct shot *shot)
@@ -228,6 +243,8 @@ void shot_reverse(const struct shot *shot, const struct world *world, struct sho
 void shot_build(const struct shot *shot, const uint8_t mac[MAC_LENGTH], struct packet *ret)
 {
 	static const uint8_t wrong_mac[MAC_LENGTH] = {0x02, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb};
+	static const uint8_t chains[CHAINS + 1][3] = {{}, {0}, {60}, {51}, {0, 43, 60}};
+	static const size_t lengths[CHAINS + 1] = {0, 1, 1, 1, 3};
 	const struct probe *probe = &shot->probe;
 	char src[ADDR_TEXT], dst[ADDR_TEXT];
 	uint8_t payload[32] = {(uint8_t)(probe->sport >> 8), (uint8_t)probe->sport,
@@ -255,6 +272,8 @@ void shot_build(const struct shot *shot, const uint8_t mac[MAC_LENGTH], struct p
 		.payload_length = sizeof(payload),
 	};
 
+	frame.extension_count = lengths[shot->extensions];
+	memcpy(frame.extensions, chains[shot->extensions], sizeof(chains[0]));
 	if (probe->protocol == (probe->src.family == 4 ? ICMP : ICMPV6)) {
 		frame.payload_length = 0;
 		frame.inner = &about;
@@ -275,9 +294,10 @@ const char *shot_describe(const struct shot *shot, char text[256])
 	const struct probe *probe = &shot->probe;
 	char src[ADDR_TEXT], dst[ADDR_TEXT];
 
-	snprintf(text, 256, "%s %u (from %u): %s:%u to %s:%u protocol %u type %u code %u tcp %#x%s",
+	snprintf(text, 256,
+		 "%s %u (from %u): %s:%u to %s:%u protocol %u type %u code %u tcp %#x extensions %u%s",
 		 ways[shot->way], shot->slot, shot->from, addr_format(&probe->src, src), probe->sport,
 		 addr_format(&probe->dst, dst), probe->dport, probe->protocol, probe->icmp_type,
-		 probe->icmp_code, shot->tcp, shot->wrong_mac ? " wrong MAC" : "");
+		 probe->icmp_code, shot->tcp, shot->extensions, shot->wrong_mac ? " wrong MAC" : "");
 	return text;
 }

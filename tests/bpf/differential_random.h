@@ -29,6 +29,9 @@ struct change {
 };
 /* The caller frees ret->text. */
 void change_draw(struct dice *dice, struct change *ret);
+/* A workload on another host comes, changes or goes: the one with the addresses 10.65.0.77 and fd65::77. */
+#define VISITOR 77
+void change_draw_visitor(struct dice *dice, struct change *ret);
 /* One that sets the document `number` of a fully populated world; false: there are no more. */
 bool change_draw_initial(struct dice *dice, __u32 number, struct change *ret);
 
@@ -48,13 +51,16 @@ struct shot {
 	__u32 slot; /* that the program runs for */
 	__u32 from; /* TO_SLOT_ROUTED, TO_SLOT_FORGED: whose it is */
 	struct probe probe;
-	__u8 tcp; /* enum tcp_flag */
+	__u8 tcp;	 /* enum tcp_flag */
+	__u8 extensions; /* 0: none; else which of some chains of IPv6 extension headers */
 	bool wrong_mac;
 };
 void shot_draw(struct dice *dice, const struct world *world, struct shot *ret);
 /* The stock of ordinary addresses; false: there are no more. */
 #define SHOT_ADDRESSES_MAX 32
 bool shot_address(size_t number, struct addr *ret);
+/* Its other end becomes the visitor's address. */
+void shot_visit(struct shot *shot);
 bool shot_has_ports(const struct shot *shot);
 /* The other end's answer to it, which comes back by another hook. Only of FROM_SLOT and TO_SLOT. */
 void shot_reverse(const struct shot *shot, const struct world *world, struct shot *ret);

@@ -215,8 +215,7 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 
 static void test_order_of_events_does_not_matter(void **state)
 {
-	/* A change is judged by the same policies and packets as the one before it; long runs look for new
-	 * ones. */
+	/* Each change is judged by the same sequences; long runs look for new ones. */
 	uint64_t seconds = number_from("SECONDS", 0);
 	uint64_t first = number_from("SEED", seconds ? (uint64_t)time(NULL) : 1);
 	uint64_t sequences = number_from("SEQUENCES", seconds ? UINT64_MAX : SEQUENCES);

@@ -42,6 +42,7 @@ BPF_TEST_LIB := $(filter-out %_test.o,$(BPF_TEST_OBJECTS))
 FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/fuzz/%.o)
 FUZZ_SECONDS ?= 20
+POLICY_PROOFS := $(BUILD)/tests/bpf/differential_test $(BUILD)/tests/bpf/differential_sequence_test
 
 BENCH_SKELETONS := $(patsubst tests/bench/%.bpf.c,$(BUILD)/tests/bench/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 BENCH_OBJECTS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
@@ -53,7 +54,7 @@ USER_SOURCES := $(wildcard user/*.c user/*/*.c)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help check check-unit check-bpf check-system check-kernel demo bench bench-programs lint lint-format lint-includes lint-cppcheck lint-tidy lint-scripts format fuzz install uninstall clean tests
+.PHONY: all help check check-unit check-bpf check-system check-kernel demo bench bench-programs lint lint-format lint-includes lint-cppcheck lint-tidy lint-scripts format fuzz fuzz-policy mutate install uninstall clean tests
 
 all: $(PROGRAMS) ## build calico-node and calicoctl
 
@@ -174,6 +175,13 @@ fuzz: $(FUZZ_TESTS) ## each fuzz target for FUZZ_SECONDS
 		$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
 			-artifact_prefix=$$target. $$target.corpus $$(ls -d tests/fuzz/$$(basename $$target) 2>/dev/null) || exit 1; \
 	done
+
+# The same programs that `make check` runs for a moment, each for half of the time.
+fuzz-policy: $(POLICY_PROOFS) ## random policies and packets for SECONDS (3600), from SEED (as root)
+	$(Q)for proof in $(POLICY_PROOFS); do SECONDS=$$(($(or $(SECONDS),3600) / 2)) $$proof || exit 1; done
+
+mutate: ## break the policy code in many places, one at a time, and see a test fail for each (as root)
+	@BUILD=$(BUILD) tools/mutate
 
 lint: lint-format lint-includes lint-cppcheck lint-tidy lint-scripts ## formatting, include directions, static analysis
 

@@ -2,6 +2,7 @@
 """Policy seen from outside: readable maps, the policy in force with its hits, packets in the log."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -147,23 +148,55 @@ def test_drops_are_logged_when_asked_for(opened):
     assert line.endswith(f"-> {address}:3307 length 74, no inbound rule of the receiver allows it")
 
 
+def dump(machine, name):
+    done = machine.run("bpftool", "-j", "map", "dump", "pinned", f"{machine.path('bpf')}/calico/v1/{name}")
+    return [entry["formatted"] for entry in json.loads(done.stdout)]
+
+
 def test_maps_read_like_what_they_hold(opened):
     machine, address = opened
     interface = endpoint(machine, "db")[1]
     octets = [int(part) for part in address.split(".")]
-
-    def dump(name):
-        return [entry["formatted"] for entry in json.loads(
-            machine.run("bpftool", "-j", "map", "dump", "pinned", f"{machine.path('bpf')}/calico/v1/{name}").stdout)]
-
-    endpoints = {entry["key"]: entry["value"] for entry in dump("endpoint")}
+    endpoints = {entry["key"]: entry["value"] for entry in dump(machine, "endpoint")}
     slot = next(key for key, value in endpoints.items() if value["name"] == interface)
-    known = {tuple(entry["key"]["address"]): entry["value"] for entry in dump("address4")}
+    assert endpoints[slot]["state"] == "ENDPOINT_ACTIVE"
+    known = {tuple(entry["key"]["address"]): entry["value"] for entry in dump(machine, "address4")}
     assert known[tuple(octets)]["endpoint"] == slot
     assert machine.connects("app", address, 3306)
-    flows = [entry["key"] for entry in dump("flow4")]
+    flows = [entry["key"] for entry in dump(machine, "flow4")]
     assert any(octets in flow["address"] and flow["port"][flow["address"].index(octets)] == 3306 for flow in flows)
-    assert "allow tcp from tag" in {entry["value"]["text"][:18] for entry in dump("rule_info")}
+    assert "allow tcp from tag" in {entry["value"]["text"][:18] for entry in dump(machine, "rule_info")}
+    assert not machine.connects("app", address, 3307, seconds=1)
+    assert {"ifindex": endpoints[slot]["ifindex"], "reason": "DROP_REASON_POLICY_INBOUND"} in \
+        [entry["key"] for entry in dump(machine, "drops")]
+
+
+SHELL_FUNCTIONS = re.compile(r"^    (?:dump\(\)|at\(\) ).*(?:\n             .*)?", re.MULTILINE)
+
+
+def test_documentation_of_the_maps(opened):
+    """It names every map, and its way to follow a packet ends at the rule that decides."""
+    machine, address = opened
+    with open(f"{lab.ROOT}/docs/maps.md") as file:
+        documentation = file.read()
+    pins = f"{machine.path('bpf')}/calico/v1"
+    for name in set(os.listdir(pins)) - {"links", "programs"}:
+        assert f"`{name}`" in documentation, name
+    functions = "\n".join(SHELL_FUNCTIONS.findall(documentation))
+
+    def at(name, index):
+        script = f"cd {pins}\n{functions}\nat {name} {index}"
+        return json.loads(machine.run("bash", "-euc", script).stdout)
+
+    looked_up = json.loads(machine.run("bpftool", "-j", "map", "lookup", "pinned", f"{pins}/address4", "key",
+                                       *address.split(".")).stdout)
+    inbound = at("list", at("endpoint_policy", looked_up["formatted"]["value"]["endpoint"])["inbound"])
+    step = at("step", inbound["classes"][0]["first"])
+    assert (step["kind"], step["rules"]) == ("STEP_RULES", 2)
+    rule = at("rule", step["rule"] + 1)
+    assert (rule["action"], rule["dport_first"], rule["dport_last"]) == ("ACTION_ALLOW", 3306, 3306)
+    hits = sum(cpu["value"]["packets"] for cpu in at("rule_hits", rule["rule_id"]))
+    assert hits == policy(machine, address)["inbound"][1]["packets"]
 
 
 def test_what_is_in_force_is_shown_without_the_daemon(opened):

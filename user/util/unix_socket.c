@@ -18,6 +18,7 @@ int directory_make(const char *path, struct err *err)
 {
 	char part[512];
 	size_t length = strlen(path);
+	struct stat made;
 
 	if (!length || length >= sizeof(part))
 		return err_set(err, ENAMETOOLONG, "directory name '%.80s' is empty or too long", path);
@@ -31,6 +32,8 @@ int directory_make(const char *path, struct err *err)
 		if (i < length)
 			part[i] = '/';
 	}
+	if (stat(path, &made) < 0 || !S_ISDIR(made.st_mode))
+		return err_set(err, ENOTDIR, "%s is not a directory; name another, or move it away", path);
 	return 0;
 }
 
@@ -74,6 +77,7 @@ int unix_socket_listen(const char *path, int *ret_fd, struct err *err)
 {
 	struct sockaddr_un final, temporary;
 	char name[sizeof(final.sun_path) + 16];
+	struct stat present;
 	int fd, r;
 
 	snprintf(name, sizeof(name), "%s.%d", path, (int)getpid());
@@ -84,6 +88,8 @@ int unix_socket_listen(const char *path, int *ret_fd, struct err *err)
 		r = make_directory_of(path, err);
 	if (r < 0)
 		return r;
+	if (lstat(path, &present) == 0 && !S_ISSOCK(present.st_mode))
+		return err_set(err, EEXIST, "%s is no socket; name another path, or move it away", path);
 	if (somebody_listens(&final))
 		return err_set(err, EADDRINUSE, "socket %s is served by another process; stop that one first",
 			       path);

@@ -86,7 +86,6 @@ static int choose_address(struct agent *agent, char ip[ADDR_TEXT], struct err *e
 		return err_set(
 			err, EADDRNOTAVAIL,
 			"no IPv4 address found on this host; give it an address, or set IP (calicoctl node --ip=...)");
-	log_info("agent", "No IP provided. Using detected IP: %s", ip);
 	return 0;
 }
 
@@ -252,5 +251,7 @@ int startup_register(struct agent *agent, struct err *err)
 		r = write_host(agent, ip, err);
 	if (!r)
 		r = tunnel_register(agent, err);
+	if (!r && !agent->config->ip)
+		log_info("agent", "No IP provided. Using detected IP: %s", ip);
 	return r;
 }

@@ -482,7 +482,7 @@ static void sync_task(void *arg)
 		/* The generation that a restart left behind; not from inside its own watch's callback. */
 		drop_generation(agent);
 		r = bring_up(agent, &err);
-		if (!r)
+		if (!r || agent->stopping)
 			break;
 		on_contact(agent, r == -EAGAIN, err.text);
 		snprintf(agent->contact, sizeof(agent->contact), "%s", err.text);

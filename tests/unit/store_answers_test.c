@@ -183,7 +183,7 @@ static void test_answers_that_are_none(void **state)
 		server.plain = (struct script){.answers = {rows[i].answer}};
 		r = store_get(store, BASE "/a", &node, &err);
 		if (r != -rows[i].code || !strstr(err.text, rows[i].part) ||
-		    !strstr(err.text, "Error accessing etcd"))
+		    !strstr(err.text, "etcd at "))
 			fail_msg("row %zu: %d, %s", i, r, err.text);
 		assert_null(node.key);
 	}
@@ -293,7 +293,7 @@ static void test_bad_events_lead_to_a_snapshot(void **state)
 
 	for (size_t i = 0; i < sizeof(polls) / sizeof(polls[0]); i++) {
 		start_watch(SECOND, polls[i]);
-		assert_next_starts(recorder, "lost: watch " BASE ": Error accessing etcd");
+		assert_next_starts(recorder, "lost: watch " BASE ": etcd at ");
 		assert_next(recorder, "found");
 		assert_differences();
 		teardown(NULL);
@@ -410,7 +410,7 @@ static void test_snapshot_that_stands_still_is_given_up(void **state)
 
 	server.plain = (struct script){.answers = {"hang", FIRST}};
 	recorder = watch(store, BASE);
-	assert_next_starts(recorder, "lost: watch " BASE ": Error accessing etcd");
+	assert_next_starts(recorder, "lost: watch " BASE ": etcd at ");
 	assert_in_range(task_clock_ms() - start, 8000, 15000);
 	assert_next(recorder, "found");
 	assert_next(recorder, BASE "/a=1");

@@ -3,6 +3,7 @@
 #include "store/etcd_http.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,11 +38,16 @@ static int result_of(CURLcode code)
 static void finish(struct etcd_request *request, CURLcode code)
 {
 	curl_off_t pretransfer = 0;
+	long number = 0;
 
 	curl_easy_getinfo(request->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
 	request->sent = pretransfer > 0;
 	request->result = result_of(code);
-	if (code != CURLE_OK && !*request->why)
+	curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
+	/* curl's own text tells how many milliseconds it took: a known problem would look new each time. */
+	if (code == CURLE_COULDNT_CONNECT && number)
+		snprintf(request->why, sizeof(request->why), "%s", strerror((int)number));
+	else if (code != CURLE_OK && !*request->why)
 		strncpy(request->why, curl_easy_strerror(code), sizeof(request->why) - 1);
 	request->finished = true;
 	wait_wake(request->wake);

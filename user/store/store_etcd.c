@@ -51,8 +51,7 @@ char *etcd_url(const struct etcd_store *store, const char *key, const char *quer
 int etcd_failed(const struct etcd_store *store, int code, const char *operation, const char *key,
 		const char *detail, struct err *err)
 {
-	return err_set(err, code, "%s %.150s: Error accessing etcd (%s: %s).  Is etcd running?", operation,
-		       key, endpoint(store), detail);
+	return err_set(err, code, "%s %.150s: etcd at %s: %s", operation, key, endpoint(store), detail);
 }
 
 static int refused(const struct etcd_store *store, int r, const char *operation, const char *key,

@@ -17,6 +17,7 @@
 #include "agent/agent.h"
 #include "agent/control.h"
 #include "config/config.h"
+#include "dataplane/dataplane.h"
 #include "docker/plugin.h"
 #include "netlink/netlink.h"
 #include "store/store.h"
@@ -44,6 +45,7 @@ struct node {
 	struct agent_options options;
 	bool teardown;
 	int pid_file;
+	int bpffs; /* claimed */
 	struct event_base *base;
 	struct event *signals[2];
 	struct store *store;
@@ -187,7 +189,7 @@ static json_t *status(void *arg)
 	struct node *node = arg;
 	json_t *json = agent_status(node->agent);
 
-	if (json)
+	if (json && node->plugin)
 		json_object_set_new(json, "plugin", plugin_status(node->plugin));
 	return json;
 }
@@ -201,6 +203,10 @@ static int start(struct node *node, struct err *err)
 		r = directory_make(node->config->state_dir, err);
 	if (!r)
 		r = take_pid_file(node, err);
+	if (!r) {
+		node->bpffs = dataplane_claim(node->config->bpffs, err);
+		r = node->bpffs < 0 ? node->bpffs : 0;
+	}
 	if (!r)
 		r = catch_signals(node, err);
 	if (!r)
@@ -209,11 +215,12 @@ static int start(struct node *node, struct err *err)
 		r = netlink_open(&node->netlink, err);
 	if (!r)
 		r = agent_start(node->config, &node->options, node->store, &node->agent, err);
-	if (!r)
-		r = plugin_start(node->config, node->store, node->agent, node->netlink, &node->plugin, err);
 	snprintf(control_path, sizeof(control_path), "%s/calico-node.sock", node->config->run_dir);
 	if (!r)
 		r = control_start(control_path, status, node, &node->control, err);
+	/* Last: who finds the plugin finds a daemon that answers everything. */
+	if (!r)
+		r = plugin_start(node->config, node->store, node->agent, node->netlink, &node->plugin, err);
 	if (!r)
 		log_info("node", "calico-node %s on host %s, datastore %s", VERSION, node->config->hostname,
 			 store_where(node->store));
@@ -231,6 +238,8 @@ static void stop(struct node *node)
 		if (node->signals[i])
 			event_free(node->signals[i]);
 	}
+	if (node->bpffs >= 0)
+		close(node->bpffs);
 	release_pid_file(node);
 	if (node->base)
 		event_base_free(node->base);
@@ -256,7 +265,7 @@ static int run(struct node *node, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct node node = {.pid_file = -1};
+	struct node node = {.pid_file = -1, .bpffs = -1};
 	struct err err = {""};
 	int r = config_load(&node.config, &err);
 

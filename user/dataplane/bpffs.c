@@ -11,6 +11,7 @@
 
 #include <bpf/bpf.h>
 #include <linux/magic.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -90,6 +91,22 @@ int bpffs_prepare(const char *directory, struct err *err)
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(err, errno, "cannot open the directory %s: %s", directory, strerror(errno));
+	return fd;
+}
+
+int bpffs_claim(const char *directory, struct err *err)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set(err, errno, "cannot open the directory %s: %s", directory, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close(fd);
+		return err_set(
+			err, EBUSY,
+			"another calico-node uses %s; stop it first (calicoctl node stop), or use another --bpffs",
+			directory);
+	}
 	return fd;
 }
 

@@ -17,6 +17,8 @@
  * everything pinned stays in force.
  */
 int bpffs_prepare(const char *directory, struct err *err);
+/* Holds `directory` while the returned descriptor is open. -EBUSY: somebody else does. */
+int bpffs_claim(const char *directory, struct err *err);
 /* The directory of `fd` is still what the path leads to. */
 bool bpffs_is_current(const char *directory, int fd);
 /* Pins what is in links of the directory `fd`, which no path may lead to any more, in that of `directory`. */

@@ -90,6 +90,17 @@ static int choose_attach(struct dataplane *dp, enum attach_mode mode, struct err
 	return 0;
 }
 
+int dataplane_claim(const char *bpffs, struct err *err)
+{
+	int fd, directory = bpffs_prepare(bpffs, err);
+
+	if (directory < 0)
+		return directory;
+	fd = bpffs_claim(bpffs, err);
+	close(directory);
+	return fd;
+}
+
 static int dataplane_init(struct dataplane *dp, const struct dataplane_config *config, struct err *err)
 {
 	struct map_plan plan[MAP_PLANS];

@@ -37,6 +37,12 @@ struct dataplane_config {
 	__u32 rule_capacity;
 };
 
+/*
+ * Two daemons that keep house in the same pins would undo each other's work: this makes the directory of
+ * pins, if need be with its bpffs, and holds it until the returned descriptor is closed. -EBUSY: another
+ * process holds it.
+ */
+int dataplane_claim(const char *bpffs, struct err *err);
 int dataplane_open(const struct dataplane_config *config, struct dataplane **ret, struct err *err);
 /* Frees the object; what is pinned and attached stays in force. */
 void dataplane_close(struct dataplane *dp);

@@ -104,13 +104,17 @@ static int remove_directory(const char *bpffs)
 
 int dataplane_teardown(const char *bpffs, const char *interface_prefix, struct err *err)
 {
-	int rc, result;
+	int rc, result, claim = bpffs_claim(bpffs, err);
 
+	if (claim == -EBUSY)
+		return claim;
 	programs_log_libbpf();
 	result = detach_all(bpffs, interface_prefix, err);
 	rc = netfilter_remove(interface_prefix, result ? NULL : err);
 	result = result ? result : rc;
 	rc = remove_pins(bpffs);
+	if (claim >= 0) /* an open directory keeps its file system mounted */
+		close(claim);
 	if (!rc)
 		rc = remove_directory(bpffs);
 	if (rc && !result)

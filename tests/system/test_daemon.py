@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Starting and ending calico-node itself: what it refuses, in which words, and what it leaves alone."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import lab
+
+NOT_ROOT = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+@pytest.fixture
+def host(network):
+    """A machine without Docker, on the embedded store."""
+    with network.machine("host-a") as made:
+        yield made
+
+
+def refused(host, *options, status=1):
+    """Runs a daemon that must not start; returns what it wrote."""
+    done = host.run(f"{lab.BUILD}/calico-node", *options, check=False, timeout=20)
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+def pins(host):
+    return sorted(os.path.join(folder, name) for folder, _, names in os.walk(host.path("bpf")) for name in names)
+
+
+def in_sync(host):
+    return host.calicoctl("status", check=False).stdout.count("In sync: yes") == 1
+
+
+def test_a_second_daemon_leaves_the_pins_to_the_first(host):
+    host.start_node()
+    lab.until(lambda: in_sync(host), what="the first daemon's readiness")
+    before = pins(host)
+    elsewhere = (f"--run-dir={host.path('run2')}", f"--state-dir={host.path('state2')}",
+                 f"--plugin-socket={host.path('plugins2', 'calico.sock')}")
+    assert "another calico-node holds" in refused(host)
+    assert "another calico-node uses" in refused(host, *elsewhere)
+    assert "another calico-node uses" in refused(host, "--teardown")
+    assert pins(host) == before
+    assert in_sync(host)
+    assert host.stop_node() == 0
+
+
+def test_teardown_takes_everything_out_of_the_kernel(host):
+    host.settings["CALICO_BPFFS"] = host.path("own")  # no BPF file system yet: the daemon mounts one
+    host.start_node()
+    lab.until(lambda: in_sync(host), what="the daemon's readiness")
+    assert os.path.ismount(host.path("own"))
+    host.calicoctl("pool", "add", "192.168.0.0/16", "--nat-outgoing")
+    lab.until(lambda: "masquerade" in host.run("nft", "list", "ruleset").stdout, what="the masquerade rule")
+    assert host.stop_node() == 0
+    for _ in range(2):  # nothing to do is no error
+        assert refused(host, "--teardown", status=0) == ""
+    assert not os.path.exists(host.path("own"))
+    assert "cali" not in host.run("nft", "list", "ruleset").stdout
+
+
+def test_not_root(host):
+    for name in ("calico-node", "calicoctl"):
+        shutil.copy(f"{lab.BUILD}/{name}", host.directory)
+    os.chmod(host.directory, 0o755)
+    for command in (["calico-node"], ["calico-node", "--teardown"], ["calicoctl", "node"]):
+        done = host.run(*NOT_ROOT, host.path(command[0]), *command[1:], check=False)
+        assert (done.returncode, done.stderr or done.stdout) == (2, "This command must be run as root.\n")
+
+
+@pytest.mark.parametrize("option, value, reason", [
+    ("--state-dir", "file", "file is not a directory"),
+    ("--state-dir", "file/state", "cannot create directory"),
+    ("--run-dir", "file", "file is not a directory"),
+    ("--plugin-socket", "file", "file is no socket"),
+    ("--plugin-socket", "file/calico.sock", "file is not a directory"),
+    ("--bpffs", "file", "cannot mount a bpffs for"),
+])
+def test_paths_that_cannot_be_used(host, option, value, reason):
+    with open(host.path("file"), "w") as file:
+        file.write("precious")
+    said = refused(host, f"{option}={host.path(value)}")
+    assert reason in said.splitlines()[-1]
+    with open(host.path("file")) as file:
+        assert file.read() == "precious"
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000, b"SQLite format 3\0" + bytes(range(256)) * 100],
+                         ids=["empty", "zeros", "garbage"])
+def test_a_damaged_datastore_is_named_and_kept(host, content):
+    """The daemon runs on without it, and goes on when it is repaired."""
+    database = host.path("state", "calico.db")
+    with open(database, "wb") as file:
+        file.write(content)
+    host.start_node()
+    if content:
+        lab.until(lambda: "calico.db is damaged" in host.log("node"), what="the complaint")
+        assert "calico.db is damaged" in host.calicoctl("status", check=False).stdout.replace("\n", " ")
+        assert "damaged" in host.calicoctl("pool", "show", check=False).stdout
+        with open(database, "rb") as file:
+            assert file.read() == content
+        os.unlink(database)
+    lab.until(lambda: in_sync(host), what="the daemon's readiness")
+    assert host.stop_node() == 0
+
+
+def test_a_datastore_that_stays_away_is_reported_once(network):
+    with network.machine("host-a", environment={"ETCD_AUTHORITY": "127.0.0.1:9", "CALICO_DATASTORE": "etcd"}) as host:
+        host.start_node()
+
+        def requests():
+            shown = subprocess.run(host.namespace.command("nstat", "-asj", "TcpActiveOpens"), stdout=subprocess.PIPE,
+                                   check=True).stdout
+            return json.loads(shown)["kernel"]["TcpActiveOpens"]
+
+        lab.until(lambda: requests() >= 3, 20, "the daemon's attempts")
+        assert host.log("node").count("Connection refused") == 1
+        assert host.stop_node() == 0

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Why a packet was dropped. One list: the enum, whose names dumps show, and the texts of `calicoctl status` and
- * of the log come from it. The numbers are an interface (counters survive restarts): append only, never
+ * Why a packet was dropped. One list: the enum, whose names dumps show, and the texts of `calicoctl status`
+ * and of the log come from it. The numbers are an interface (counters survive restarts): append only, never
  * renumber. Some are kept though no program gives them.
  */
 #ifndef REASONS_H

@@ -90,20 +90,37 @@ static void on_packet(void *arg, const struct packet_event *event)
 		log->suppressed++;
 }
 
+static void tell_suppressed(const struct budget *budget)
+{
+	char name[IF_NAMESIZE];
+
+	if (budget->packets > LINES_PER_SECOND)
+		log_always("NOTICE", "packet", "%s: %u more packets in this second",
+			   interface_name(budget->ifindex, name), budget->packets - LINES_PER_SECOND);
+}
+
+/* Of all interfaces. */
+static void drop_budgets(struct packet_log *log)
+{
+	struct budget *budget = log->budgets;
+
+	HASH_CLEAR(hh, log->budgets);
+	while (budget) {
+		struct budget *next = budget->hh.next;
+
+		free(budget);
+		budget = next;
+	}
+}
+
 static void end_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct packet_log *log = arg;
 	__u64 lost = events_lost(log->events);
-	struct budget *budget, *next;
-	char name[IF_NAMESIZE];
 
-	HASH_ITER (hh, log->budgets, budget, next) {
-		if (budget->packets > LINES_PER_SECOND)
-			log_always("NOTICE", "packet", "%s: %u more packets in this second",
-				   interface_name(budget->ifindex, name), budget->packets - LINES_PER_SECOND);
-		HASH_DEL(log->budgets, budget);
-		free(budget);
-	}
+	for (const struct budget *budget = log->budgets; budget; budget = budget->hh.next)
+		tell_suppressed(budget);
+	drop_budgets(log);
 	if (lost != log->lost)
 		log_always("NOTICE", "packet", "%llu more packets, which came too fast to be reported",
 			   (unsigned long long)(lost - log->lost));
@@ -137,7 +154,6 @@ void packets_start(struct agent *agent)
 void packets_stop(struct agent *agent)
 {
 	struct packet_log *log = agent->packets;
-	struct budget *budget, *next;
 
 	if (!log)
 		return;
@@ -145,10 +161,7 @@ void packets_stop(struct agent *agent)
 	events_close(log->events);
 	if (log->second)
 		event_free(log->second);
-	HASH_ITER (hh, log->budgets, budget, next) {
-		HASH_DEL(log->budgets, budget);
-		free(budget);
-	}
+	drop_budgets(log);
 	free(log);
 }
 

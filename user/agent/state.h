@@ -113,8 +113,7 @@ void addresses_changed(struct agent *agent, const struct interface_address *addr
 void addresses_feed(struct agent *agent); /* all of them into a new engine */
 void addresses_free(struct agent *agent);
 
-/* packets.c: what the programs report of packets, into the log. Without it policy is enforced all the same.
- */
+/* packets.c: what the programs report of packets, into the log. Policy is enforced without it, too. */
 void packets_start(struct agent *agent);
 void packets_stop(struct agent *agent);
 json_t *packets_json(const struct agent *agent);

@@ -21,7 +21,7 @@
 #include "flow.h"
 #include "tests/bench/rotate.skel.h"
 
-#define RUNS	   100000
+#define RUNS	   20000
 #define FRESH	   2048 /* flows opened at once: an endpoint may have so many without an answer */
 #define FIRST_PORT 1024
 #define PORT	   5000

@@ -4,7 +4,7 @@
 from html import escape
 
 COLOURS = {"ours": "#d9480f", "other": "#4c6ef5", "reference": "#868e96"}
-ROW, LABEL, COLUMN, GAP, TOP = 20, 250, 190, 24, 64
+ROW, LABEL, COLUMN, GAP, TOP = 20, 280, 190, 24, 64
 TEXT = 'font-family="sans-serif" font-size="12"'
 
 

@@ -162,8 +162,9 @@ Written by `sudo make bench`; the raw numbers are in [results.json](results.json
 
 One process, pinned to one processor, holds the sockets of both endpoints, so the whole way of a packet is charged to
 its thread (`CLOCK_THREAD_CPUTIME_ID`). Each round measures one batch of each test for each variant, in an order that
-is shuffled each time; there were {rounds} rounds. Each variant has its own namespaces. Differences below 0.02 (0.04
-where connections are opened) are noise: "bare routing again" shows how far equals differ.
+is shuffled each time; there were {rounds} rounds, after a third and two thirds of which everything was set up anew.
+Each variant has its own namespaces. Differences below 0.02 (0.04 where connections are opened) are noise: "bare
+routing again" shows how far equals differ.
 
 "N rules": N - 1 rules that deny a port each and do not match, then one that allows members of a tag. Ours skips
 rules of other protocols, so it has N of them for UDP and N for TCP; the others look at all N for each packet. The

@@ -30,6 +30,13 @@ class Rounds:
     def add(self, variant, test, number, value):
         self.values.setdefault((variant, test), {})[number] = value
 
+    def extend(self, other):
+        """Further rounds, numbered on from those that are here."""
+        first = 1 + max((number for rounds in self.values.values() for number in rounds), default=-1)
+        for (variant, test), rounds in other.values.items():
+            for number, value in rounds.items():
+                self.add(variant, test, first + number, value)
+
     def of(self, variant, test):
         return list(self.values.get((variant, test), {}).values())
 

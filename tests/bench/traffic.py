@@ -59,8 +59,6 @@ def cpu_per_unit(all_of_them, rounds, cpu):
             process.stdin.close()
             for line in process.stdout:
                 number, variant, family, test, value = line.split()
-                if int(number) % 10 == 0 and (variant, family, test) == ("bare", "4", "udp"):
-                    print(f"  round {number} of {rounds}", flush=True)
                 measured.add(variant, test_name(test, family), int(number), float(value))
         except BaseException:
             process.kill()

@@ -171,6 +171,18 @@ static bool rule_valid(const char *rule)
 	return d;
 }
 
+/* More sets than a word has bits, of addresses that no packet has. */
+static __u32 put_crowd(struct draft *draft)
+{
+	__u32 done = 0;
+
+	while (done < 70) {
+		put(draft, "%s{'action': 'deny', 'src_net': '198.18.%u.0/24'}", done ? ", " : "", done);
+		done++;
+	}
+	return done;
+}
+
 static void put_rules(struct dice *dice, struct draft *draft, const char *member)
 {
 	static struct draft rule;
@@ -180,6 +192,10 @@ static void put_rules(struct dice *dice, struct draft *draft, const char *member
 	if (dice_one_in(dice, 25))
 		count = 30 + dice_below(dice, 70);
 	put(draft, "'%s': [", member);
+	if (dice_one_in(dice, 25)) {
+		done = put_crowd(draft);
+		count += done;
+	}
 	while (done < count && draft->size < 6500) {
 		rule.size = 0;
 		put_rule(dice, &rule);

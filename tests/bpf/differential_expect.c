@@ -241,6 +241,9 @@ void expect(const struct world *world, const struct settings *settings, const st
 		ret->reason = judge_from(&h);
 	else if (shot->way != TO_SLOT_HOST)
 		ret->reason = judge_to(&h);
+	else /* no policy; only a flow that answers belong to can be told from others */
+		ret->opens_flow = is_active(&h, shot->slot) && h.dst_slot == shot->slot && !h.src_slot &&
+				  can_open(shot) && makes_flow(&shot->probe) && !is_icmp_error(&shot->probe);
 	if (ret->reason)
 		ret->fate = DROPPED;
 }

@@ -199,6 +199,12 @@ bool shot_address(size_t number, struct addr *ret)
 	return true;
 }
 
+void shot_from_host(struct shot *shot)
+{
+	shot->way = TO_SLOT_HOST;
+	shot->probe.src = address_of(shot->probe.src.family == 4 ? "172.30.0.2" : "fd30::2");
+}
+
 void shot_visit(struct shot *shot)
 {
 	struct addr visitor = address_of(shot->probe.src.family == 4 ? "10.65.0.77" : "fd65::77");
@@ -228,7 +234,7 @@ void shot_reverse(const struct shot *shot, const struct world *world, struct sho
 	ret->probe.sport = probe->dport;
 	ret->probe.dport = probe->sport;
 	ret->probe.icmp_type = probe->src.family == 4 ? 0 : 129;
-	if (shot->way == TO_SLOT) {
+	if (shot->way == TO_SLOT || shot->way == TO_SLOT_HOST) {
 		ret->way = FROM_SLOT;
 		return;
 	}

@@ -59,10 +59,12 @@ void shot_draw(struct dice *dice, const struct world *world, struct shot *ret);
 /* The stock of ordinary addresses; false: there are no more. */
 #define SHOT_ADDRESSES_MAX 32
 bool shot_address(size_t number, struct addr *ret);
+/* The host sends it to where it goes. */
+void shot_from_host(struct shot *shot);
 /* Its other end becomes the visitor's address. */
 void shot_visit(struct shot *shot);
 bool shot_has_ports(const struct shot *shot);
-/* The other end's answer to it, which comes back by another hook. Only of FROM_SLOT and TO_SLOT. */
+/* The other end's answer to it, which comes back by another hook. Not of what is routed. */
 void shot_reverse(const struct shot *shot, const struct world *world, struct shot *ret);
 /* Of all ICMP echos. */
 #define SHOT_ECHO_ID 77

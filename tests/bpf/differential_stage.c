@@ -61,7 +61,6 @@ void stage_free(struct stage *stage)
 void stage_clear(struct stage *stage)
 {
 	static const char *const left[] = {"rule_info", "log_prefix"};
-	static const struct endpoint_policy nothing;
 
 	policy_engine_free(stage->engine);
 	world_done(&stage->world);
@@ -69,8 +68,8 @@ void stage_clear(struct stage *stage)
 	fixture_empty(stage->fixture);
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
 		progrun_clear(stage->fixture->progrun, left[i]);
-	for (__u32 slot = 0; slot <= SLOTS; slot++)
-		progrun_put(stage->fixture->progrun, "endpoint_policy", &slot, &nothing);
+	progrun_zero(stage->fixture->progrun, "endpoint_policy");
+	progrun_zero(stage->fixture->progrun, "generation");
 	start_engine(stage);
 }
 

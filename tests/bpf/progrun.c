@@ -268,15 +268,18 @@ static struct traffic *per_cpu_values(struct progrun *progrun, __u32 count)
 
 void progrun_zero(struct progrun *progrun, const char *map)
 {
-	static __u32 keys[256];
-	static __u8 zeros[256 * 64 * sizeof(__u64)];
-	__u32 count = progrun_capacity(progrun, map);
-	assert_true(count <= 256 && progrun->cpus <= 64);
-	for (__u32 i = 0; i < count; i++)
-		keys[i] = i;
-	int r = bpf_map_update_batch(progrun_map(progrun, map), keys, zeros, &count, NULL);
-	if (r < 0)
-		fail_msg("cannot write into map %s: %s", map, strerror(-r));
+	enum { AT_ONCE = 1024, VALUE_MAX = 64 * sizeof(__u64) };
+	static const __u8 zeros[AT_ONCE * VALUE_MAX];
+	__u32 keys[AT_ONCE], capacity = progrun_capacity(progrun, map), count;
+	assert_true(progrun->cpus * sizeof(__u64) <= VALUE_MAX);
+	for (__u32 first = 0; first < capacity; first += count) {
+		count = capacity - first < AT_ONCE ? capacity - first : AT_ONCE;
+		for (__u32 i = 0; i < count; i++)
+			keys[i] = first + i;
+		int r = bpf_map_update_batch(progrun_map(progrun, map), keys, zeros, &count, NULL);
+		if (r < 0)
+			fail_msg("cannot write into map %s: %s", map, strerror(-r));
+	}
 }
 
 void progrun_counters(struct progrun *progrun, const char *map, __u32 count, struct traffic *ret)

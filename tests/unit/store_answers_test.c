@@ -182,8 +182,7 @@ static void test_answers_that_are_none(void **state)
 
 		server.plain = (struct script){.answers = {rows[i].answer}};
 		r = store_get(store, BASE "/a", &node, &err);
-		if (r != -rows[i].code || !strstr(err.text, rows[i].part) ||
-		    !strstr(err.text, "etcd at "))
+		if (r != -rows[i].code || !strstr(err.text, rows[i].part) || !strstr(err.text, "etcd at "))
 			fail_msg("row %zu: %d, %s", i, r, err.text);
 		assert_null(node.key);
 	}

@@ -104,9 +104,8 @@ static void apply_endpoint(struct agent *agent, const struct key_parts *parts, c
 	bool local = !strcmp(parts->host, agent->config->hostname);
 	struct workload_endpoint *model = NULL;
 
-	if (value &&
-	    workload_endpoint_parse(value, local ? agent->felix.interface_prefix : NULL, &model, err) < 0)
-		value = NULL;
+	if (value)
+		workload_endpoint_parse(value, local ? agent->felix.interface_prefix : NULL, &model, err);
 	if (!local) {
 		policy_set_endpoint(agent->engine, key, model, 0);
 		workload_endpoint_free(model);

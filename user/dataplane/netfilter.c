@@ -144,6 +144,8 @@ int netfilter_apply(struct dataplane *dp, bool masquerade, struct err *err)
 
 	if (rc)
 		return rc;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the analyser thinks that err_set() may return
+	 * 0 */
 	dp->netfilter->masquerade = masquerade;
 	rc = check(dp->netfilter, err);
 	return rc < 0 ? rc : 0;

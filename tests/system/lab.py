@@ -241,7 +241,7 @@ class Etcd:
 
     def keys(self, directory):
         done = self.etcdctl("ls", "--recursive", "-p", directory, check=False)
-        return [line for line in done.stdout.splitlines() if not line.endswith("/")]
+        return sorted(line for line in done.stdout.splitlines() if not line.endswith("/"))
 
 
 class Machine:

@@ -201,11 +201,38 @@ static bool events_match(const struct stage *stage, const struct shot *shot,
 	return at == seen->event_count;
 }
 
+/* Straight into the receiver's namespace: as a router would have sent it. */
+static bool is_forwarded(const struct stage *stage, const struct shot *shot, const struct observation *seen)
+{
+	size_t hops = shot->probe.src.family == 4 ? 8 : 7;
+	const uint8_t *frame = seen->run.packet.data, *mac = PACKET_SENDER_MAC;
+	__u32 slot;
+
+	/* Of endpoints whose documents say no MAC, it has been learned. */
+	reference_flags(&stage->world, &shot->probe.dst, &slot);
+	if (slot && world_slot(&stage->world, slot)->workload->has_mac)
+		mac = world_slot(&stage->world, slot)->workload->mac;
+	return memcmp(frame, mac, MAC_LENGTH) == 0 && memcmp(frame + 6, HOST_VETH_MAC, MAC_LENGTH) == 0 &&
+	       packet_ip(&seen->run.packet)[hops] == packet_ip(&seen->sent)[hops] - 1 &&
+	       packet_checksums_hold(&seen->run.packet);
+}
+
+bool check_packet(const struct stage *stage, const struct shot *shot, const struct observation *seen)
+{
+	if (seen->run.action == TC_ACT_REDIRECT)
+		return is_forwarded(stage, shot, seen);
+	return seen->run.action != TC_ACT_OK ||
+	       (seen->run.packet.length == seen->sent.length &&
+		memcmp(seen->run.packet.data, seen->sent.data, seen->sent.length) == 0);
+}
+
 const char *check_observation(const struct stage *stage, const struct shot *shot,
 			      const struct expectation *expected, const struct observation *seen)
 {
 	if (!fate_matches(stage, shot, expected, &seen->run))
 		return "another fate";
+	if (!check_packet(stage, shot, seen))
+		return "another packet";
 	if (!hits_match(stage, expected, seen))
 		return "other rules matched";
 	if (!events_match(stage, shot, expected, seen))

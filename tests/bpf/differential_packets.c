@@ -222,6 +222,15 @@ bool shot_has_ports(const struct shot *shot)
 	return memchr(with_ports, shot->probe.protocol, sizeof(with_ports));
 }
 
+bool shot_is_echo(const struct shot *shot)
+{
+	const struct probe *probe = &shot->probe;
+
+	if (probe->src.family == 4)
+		return probe->protocol == ICMP && (probe->icmp_type == 8 || probe->icmp_type == 0);
+	return probe->protocol == ICMPV6 && (probe->icmp_type == 128 || probe->icmp_type == 129);
+}
+
 void shot_reverse(const struct shot *shot, const struct world *world, struct shot *ret)
 {
 	const struct probe *probe = &shot->probe;

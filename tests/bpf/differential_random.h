@@ -64,6 +64,7 @@ void shot_from_host(struct shot *shot);
 /* Its other end becomes the visitor's address. */
 void shot_visit(struct shot *shot);
 bool shot_has_ports(const struct shot *shot);
+bool shot_is_echo(const struct shot *shot); /* request or reply */
 /* The other end's answer to it, which comes back by another hook. Not of what is routed. */
 void shot_reverse(const struct shot *shot, const struct world *world, struct shot *ret);
 /* Of all ICMP echos. */

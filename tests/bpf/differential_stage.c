@@ -176,7 +176,7 @@ static void flow_ports(const struct shot *shot, __u16 ret[2])
 	if (shot_has_ports(shot)) {
 		ret[0] = probe->sport;
 		ret[1] = probe->dport;
-	} else if (probe->protocol == (probe->src.family == 4 ? 1 : 58)) {
+	} else if (shot_is_echo(shot)) {
 		ret[0] = ret[1] = SHOT_ECHO_ID;
 	}
 }
@@ -260,12 +260,11 @@ void stage_shoot(struct stage *stage, const struct shot *shot, bool keep, struct
 	const struct document *sender = world_slot(&stage->world, shot->slot);
 	bool has_mac = sender && sender->workload->has_mac;
 	struct hook hook = hook_of(stage, shot);
-	struct packet packet;
 
 	if (stage->shots++ % SHOTS_PER_BUDGET == 0)
 		progrun_zero(stage->fixture->progrun, "event_budgets");
-	shot_build(shot, has_mac ? sender->workload->mac : PACKET_SENDER_MAC, &packet);
-	progrun_packet(stage->fixture->progrun, &hook, &packet, &ret->run);
+	shot_build(shot, has_mac ? sender->workload->mac : PACKET_SENDER_MAC, &ret->sent);
+	progrun_packet(stage->fixture->progrun, &hook, &ret->sent, &ret->run);
 	count_hits(stage, ret);
 	ret->event_count = progrun_events(stage->fixture->progrun, ret->events,
 					  sizeof(ret->events) / sizeof(ret->events[0]));

@@ -20,6 +20,7 @@ struct hit {
 
 /* What a packet did. */
 struct observation {
+	struct packet sent;
 	struct run run;
 	struct hit hits[64]; /* by id; what rule_hits counted */
 	size_t hit_count;

@@ -137,6 +137,8 @@ static void check_flow(struct bench *bench, const struct flow_pair *pair)
 		complain(bench->stage, &shot, &opening, &seen, "a flow goes on that is denied");
 	if (opening.reason && seen.run.reason != DROP_REASON_REVOKED && seen.run.reason != alone.reason)
 		complain(bench->stage, &shot, &opening, &seen, "another reason for its end");
+	if (!check_packet(bench->stage, &shot, &seen))
+		complain(bench->stage, &shot, &opening, &seen, "another packet");
 	bench->pairs++;
 	bench->revoked += seen.run.reason == DROP_REASON_REVOKED;
 	bench->continued += run_passes(&seen.run);

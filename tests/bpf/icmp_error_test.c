@@ -190,6 +190,31 @@ static void test_error_does_not_refresh_the_flow(void **state)
 	assert_memory_equal(&flow, &after, sizeof(flow));
 }
 
+/* A router may report what A sent to the outside, but to nobody else. */
+static void test_error_to_another_endpoint(void **state)
+{
+	struct frame error = error4(UNREACHABLE, 1);
+	struct run run;
+	fixture_reset(table_fixture());
+	about = frame_udp(A4, 5000, EXTERNAL4, 53);
+	expect_pass(about);
+	error.source = UNUSED4;
+	fixture_deliver(table_fixture(), SLOT_A, &error, &run);
+	assert_passes(&run);
+	error.destination = B4;
+	fixture_deliver(table_fixture(), SLOT_A, &error, &run);
+	assert_drops(&run, DROP_REASON_ICMP_UNRELATED);
+}
+
+/* Whether policy still allows the flow is for its own packets to find out. */
+static void test_error_about_a_flow_to_be_judged_again(void **state)
+{
+	fixture_bump(table_fixture(), SLOT_A);
+	expect_drop(error4(UNREACHABLE, 3), DROP_REASON_ICMP_UNRELATED);
+	expect_pass(about);
+	expect_pass(error4(UNREACHABLE, 3));
+}
+
 #define TEST4(name) cmocka_unit_test_setup(name, open_flow)
 #define TEST6(name) cmocka_unit_test_setup(name, open_flow6)
 
@@ -211,6 +236,8 @@ int main(void)
 		TEST4(test_error_that_quotes_a_later_fragment),
 		TEST4(test_error_that_quotes_too_little),
 		TEST4(test_error_does_not_refresh_the_flow),
+		TEST4(test_error_to_another_endpoint),
+		TEST4(test_error_about_a_flow_to_be_judged_again),
 	};
 	return cmocka_run_group_tests_name("icmp_error", tests, table_setup, table_teardown);
 }

@@ -46,8 +46,8 @@ def arguments():
         if step not in STEPS:
             parser.error(f"no step {step}")
     chosen.steps = chosen.steps or STEPS
-    if chosen.quick:
-        chosen.rounds = min(chosen.rounds, 4)
+    chosen.setups = 1 if chosen.quick else SETUPS
+    chosen.rounds = min(chosen.rounds, 4) if chosen.quick else -(-chosen.rounds // SETUPS) * SETUPS
     return chosen
 
 
@@ -82,7 +82,7 @@ def describe_machine():
         size = int(memory.readline().split()[1]) / 2**20
     return {
         "processor": f"{processor()}, {os.cpu_count()} of them",
-        "virtual machine": first_line("systemd-detect-virt"),
+        "virtual machine": first_line("systemd-detect-virt", "--vm"),
         "memory": f"{size:.0f} GB",
         "system": system,
         "kernel": f"{platform.release()} ({platform.machine()})",
@@ -96,20 +96,19 @@ def describe_machine():
 def summarize_cpu(rounds, names):
     tests = [traffic.test_name(test, family) for test in traffic.TESTS for family in traffic.FAMILIES]
     return {name: {test: {"ns": rounds.low(name, test), "ratio": rounds.ratio(name, "bare", test),
-                          "median_ratio": rounds.median_ratio(name, "bare", test), "rounds": rounds.of(name, test)}
+                          "median_ratio": rounds.median_ratio(name, "bare", test), "rounds": [round(value) for value in rounds.of(name, test)]}
                    for test in tests if rounds.of(name, test)} for name in names}
 
 
 def measure_traffic(network, chosen, results):
     cpu, throughput = stats.Rounds(), stats.Rounds()
-    setups = 1 if chosen.quick else SETUPS
-    for setup in range(setups):
+    for setup in range(chosen.setups):
         with contextlib.ExitStack() as stack:
             found = [stack.enter_context(variant) for variant in traffic.all_variants(network)]
             results["variants"] = {variant.name: variant.title for variant in found}
             if "cpu" in chosen.steps:
-                print(f"CPU time per unit: {len(found)} variants, set up for time {setup + 1} of {setups}", flush=True)
-                cpu.extend(traffic.cpu_per_unit(found, -(-chosen.rounds // setups), chosen.cpu))
+                print(f"CPU time per unit: {len(found)} variants, set-up {setup + 1} of {chosen.setups}", flush=True)
+                cpu.extend(traffic.cpu_per_unit(found, chosen.rounds // chosen.setups, chosen.cpu))
             if "throughput" in chosen.steps:
                 print("Throughput", flush=True)
                 throughput.extend(traffic.throughput(found, 2 if chosen.quick else 4, 1))
@@ -152,7 +151,7 @@ def measure(chosen):
 def write(results, directory):
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "results.json"), "w") as file:
-        json.dump(results, file, indent=1)
+        json.dump(results, file)
         file.write("\n")
     images = report.draw(results, directory)
     with open(os.path.join(directory, "README.md"), "w", encoding="utf-8") as file:

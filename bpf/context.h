@@ -16,7 +16,7 @@
 
 const volatile struct settings settings;
 
-enum { TC_ACT_OK = 0, TC_ACT_SHOT = 2 };
+enum { TC_ACT_OK = 0, TC_ACT_SHOT = 2, TC_ACT_REDIRECT = 7 };
 
 enum ethertype {
 	ETH_P_IP = 0x0800,
@@ -72,6 +72,7 @@ enum outcome {
 	PASS = 1, /* to the host's stack as it is; from there, to the endpoint */
 	ROUTE,	  /* to the host's stack, approved */
 	PEER,	  /* straight into the receiving endpoint's namespace */
+	UPLINK,	  /* straight to the next hop, past the host's stack */
 	ANSWER,	  /* rewritten into the answer: out where it came from */
 };
 
@@ -87,6 +88,7 @@ enum packet_flags {
 	PACKET_REPLACE_FLOW = 1 << 8,	/* its flow's entry is outdated */
 	PACKET_FAULT = 1 << 9,		/* a map entry that policy needs does not exist */
 	PACKET_ACTIVE = 1 << 10,	/* sender's interface has an active endpoint */
+	PACKET_UPLINK = 1 << 11,	/* arrives from, or leaves to, another host */
 };
 
 /* One direction of a flow. Addresses: IPv4 in element 0, the others zero. */
@@ -160,6 +162,8 @@ static __always_inline struct packet *packet_new(void)
 
 #define ETH_LENGTH 14
 #define EEXIST	   17
+#define AF_INET	   2
+#define AF_INET6   10
 
 static __always_inline __u32 now(void)
 {

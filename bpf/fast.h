@@ -14,6 +14,8 @@
 
 #define SLOW (-1)
 
+enum fast_hook { FROM_ENDPOINT, TO_ENDPOINT, FROM_UPLINK, TO_UPLINK };
+
 /* What the address families have in common of a packet on the fast path. */
 struct fast {
 	struct flow *flow;
@@ -21,6 +23,7 @@ struct fast {
 	__u32 dir;
 	__u8 protocol;
 	__u8 tcp_flags;
+	__u8 header; /* length of the L4 header */
 };
 
 static __always_inline bool fast_state(const struct fast *f)
@@ -59,6 +62,19 @@ static __always_inline bool fast_to_endpoint(struct __sk_buff *skb, const struct
 	       flow_current(f->flow) && fast_state(f);
 }
 
+static __always_inline bool fast_from_uplink(const struct fast *f)
+{
+	return (f->flow->flags & FLOW_DIRECT) && !f->flow->end[f->dir & 1].ifindex && flow_current(f->flow) &&
+	       fast_state(f);
+}
+
+/* from_endpoint has just looked at the flow's currency and state. */
+static __always_inline bool fast_to_uplink(struct __sk_buff *skb, const struct fast *f)
+{
+	return (f->flow->flags & FLOW_DIRECT) && f->flow->end[f->dir & 1].ifindex == skb->ingress_ifindex &&
+	       is_approved(skb);
+}
+
 static __always_inline bool mac_known(const struct flow_end *end)
 {
 	const __u16 *mac = (const __u16 *)end->mac;
@@ -77,43 +93,81 @@ static __always_inline bool fast_l4(struct fast *f, const void *l4, const void *
 {
 	const __u8 *bytes = l4;
 
+	f->header = UDP_LENGTH;
 	if (f->protocol == PROTOCOL_UDP)
 		return true; /* its ports were in bounds already */
 	if (f->protocol != PROTOCOL_TCP || l4 + TCP_LENGTH > end)
 		return false;
 	f->tcp_flags = bytes[13];
-	return bytes[12] >> 4 >= TCP_LENGTH / 4;
+	f->header = (bytes[12] >> 4) * 4;
+	return f->header >= TCP_LENGTH;
 }
 
-static __always_inline int fast_send4(struct __sk_buff *skb, const struct fast *f, struct ethhdr *eth,
-				      struct iphdr *ip)
+static __always_inline void hops_decrement4(struct iphdr *ip)
 {
-	const struct flow_end *to = &f->flow->end[!f->dir];
-	__u32 check;
+	/* RFC 1141: the TTL is the upper byte of its word. */
+	__u32 check = ip->check + bpf_htons(0x0100);
 
-	if (!fast_from_endpoint(skb, f))
-		return SLOW;
-	if (!to->ifindex)
-		return forward_route(skb, f->flow->flags & FLOW_NAT_OUT);
+	ip->ttl--;
+	ip->check = check + (check >> 16);
+}
+
+/*
+ * To another host. Largest packet on the wire: of a super-packet, each of the parts. Not inline: so the route
+ * is not on the stack together with what the slow path needs.
+ */
+static __noinline int fast_leave4(struct __sk_buff *skb, struct iphdr *ip, __u32 l4_header)
+{
+	const __be16 *port = (const __be16 *)(ip + 1);
+	struct bpf_fib_lookup route = {
+		.family = AF_INET,
+		.l4_protocol = ip->protocol,
+		.sport = port[0],
+		.dport = port[1],
+		.tot_len = skb->gso_size ? sizeof(*ip) + l4_header + skb->gso_size : bpf_ntohs(ip->tot_len),
+		.tos = ip->tos,
+		.ipv4_src = ip->saddr,
+		.ipv4_dst = ip->daddr,
+	};
+
+	if (ip->ttl <= 1 || !uplink_find(skb, &route))
+		return forward_route(skb, false);
+	hops_decrement4(ip);
+	return uplink_send(skb, &route);
+}
+
+static __noinline int fast_leave6(struct __sk_buff *skb, struct ipv6hdr *ip, __u32 l4_header)
+{
+	const __be16 *port = (const __be16 *)(ip + 1);
+	struct bpf_fib_lookup route = {
+		.family = AF_INET6,
+		.l4_protocol = ip->nexthdr,
+		.sport = port[0],
+		.dport = port[1],
+		.tot_len = sizeof(*ip) +
+			   (skb->gso_size ? l4_header + skb->gso_size : bpf_ntohs(ip->payload_len)),
+		.flowinfo = *(__be32 *)ip & bpf_htonl(0x0fffffff),
+	};
+
+	__builtin_memcpy(route.ipv6_src, &ip->saddr, sizeof(route.ipv6_src));
+	__builtin_memcpy(route.ipv6_dst, &ip->daddr, sizeof(route.ipv6_dst));
+	if (ip->hop_limit <= 1 || !uplink_find(skb, &route))
+		return forward_route(skb, false);
+	ip->hop_limit--;
+	return uplink_send(skb, &route);
+}
+
+static __always_inline int fast_deliver4(struct ethhdr *eth, struct iphdr *ip, const struct flow_end *to)
+{
 	if (ip->ttl <= 1 || !mac_known(to))
 		return SLOW;
-	ip->ttl--;
-	/* RFC 1141: the TTL is the upper byte of its word. */
-	check = ip->check + bpf_htons(0x0100);
-	ip->check = check + (check >> 16);
+	hops_decrement4(ip);
 	fast_address(eth, to);
 	return bpf_redirect_peer(to->ifindex, 0);
 }
 
-static __always_inline int fast_send6(struct __sk_buff *skb, const struct fast *f, struct ethhdr *eth,
-				      struct ipv6hdr *ip)
+static __always_inline int fast_deliver6(struct ethhdr *eth, struct ipv6hdr *ip, const struct flow_end *to)
 {
-	const struct flow_end *to = &f->flow->end[!f->dir];
-
-	if (!fast_from_endpoint(skb, f))
-		return SLOW;
-	if (!to->ifindex)
-		return forward_route(skb, f->flow->flags & FLOW_NAT_OUT);
 	if (ip->hop_limit <= 1 || !mac_known(to))
 		return SLOW;
 	ip->hop_limit--;
@@ -121,7 +175,60 @@ static __always_inline int fast_send6(struct __sk_buff *skb, const struct fast *
 	return bpf_redirect_peer(to->ifindex, 0);
 }
 
-static __always_inline int fast_ipv4(struct __sk_buff *skb, bool sending)
+static __always_inline int fast_decide4(struct __sk_buff *skb, const struct fast *f, struct ethhdr *eth,
+					enum fast_hook hook)
+{
+	const struct flow_end *to = &f->flow->end[!f->dir];
+	struct iphdr *ip = (void *)(eth + 1);
+
+	switch (hook) {
+	case FROM_ENDPOINT:
+		if (!fast_from_endpoint(skb, f))
+			return SLOW;
+		if (to->ifindex)
+			return fast_deliver4(eth, ip, to);
+		return f->flow->flags & FLOW_DIRECT ? fast_leave4(skb, ip, f->header)
+						    : forward_route(skb, f->flow->flags & FLOW_NAT_OUT);
+	case TO_ENDPOINT:
+		return fast_to_endpoint(skb, f) ? TC_ACT_OK : SLOW;
+	case FROM_UPLINK:
+		return to->ifindex && fast_from_uplink(f) ? fast_deliver4(eth, ip, to) : SLOW;
+	case TO_UPLINK:
+		return fast_to_uplink(skb, f) ? TC_ACT_OK : SLOW;
+	}
+	return SLOW;
+}
+
+static __always_inline int fast_decide6(struct __sk_buff *skb, const struct fast *f, struct ethhdr *eth,
+					enum fast_hook hook)
+{
+	const struct flow_end *to = &f->flow->end[!f->dir];
+	struct ipv6hdr *ip = (void *)(eth + 1);
+
+	switch (hook) {
+	case FROM_ENDPOINT:
+		if (!fast_from_endpoint(skb, f))
+			return SLOW;
+		if (to->ifindex)
+			return fast_deliver6(eth, ip, to);
+		return f->flow->flags & FLOW_DIRECT ? fast_leave6(skb, ip, f->header)
+						    : forward_route(skb, false);
+	case TO_ENDPOINT:
+		return fast_to_endpoint(skb, f) ? TC_ACT_OK : SLOW;
+	case FROM_UPLINK:
+		if (!to->ifindex || !fast_from_uplink(f) || fast_deliver6(eth, ip, to) == SLOW)
+			return SLOW;
+		/* A driver may have summed the whole packet; in IPv4 the header's checksum makes up for it.
+		 */
+		bpf_csum_update(skb, (__u16)~bpf_htons(1));
+		return TC_ACT_REDIRECT;
+	case TO_UPLINK:
+		return fast_to_uplink(skb, f) ? TC_ACT_OK : SLOW;
+	}
+	return SLOW;
+}
+
+static __always_inline int fast_ipv4(struct __sk_buff *skb, enum fast_hook hook)
 {
 	void *end = (void *)(long)skb->data_end;
 	struct ethhdr *eth = (void *)(long)skb->data;
@@ -148,12 +255,10 @@ static __always_inline int fast_ipv4(struct __sk_buff *skb, bool sending)
 	f.flow = bpf_map_lookup_elem(&flow4, &key);
 	if (!f.flow)
 		return SLOW;
-	if (sending)
-		return fast_send4(skb, &f, eth, ip);
-	return fast_to_endpoint(skb, &f) ? TC_ACT_OK : SLOW;
+	return fast_decide4(skb, &f, eth, hook);
 }
 
-static __always_inline int fast_ipv6(struct __sk_buff *skb, bool sending)
+static __always_inline int fast_ipv6(struct __sk_buff *skb, enum fast_hook hook)
 {
 	void *end = (void *)(long)skb->data_end;
 	struct ethhdr *eth = (void *)(long)skb->data;
@@ -179,13 +284,11 @@ static __always_inline int fast_ipv6(struct __sk_buff *skb, bool sending)
 	f.flow = bpf_map_lookup_elem(&flow6, &key);
 	if (!f.flow)
 		return SLOW;
-	if (sending)
-		return fast_send6(skb, &f, eth, ip);
-	return fast_to_endpoint(skb, &f) ? TC_ACT_OK : SLOW;
+	return fast_decide6(skb, &f, eth, hook);
 }
 
-/* A TC action, or SLOW. sending: the packet comes from an endpoint, else it goes to one. */
-static __always_inline int fast_path(struct __sk_buff *skb, bool sending)
+/* A TC action, or SLOW. */
+static __always_inline int fast_path(struct __sk_buff *skb, enum fast_hook hook)
 {
 	void *end = (void *)(long)skb->data_end;
 	struct ethhdr *eth = (void *)(long)skb->data;
@@ -193,9 +296,9 @@ static __always_inline int fast_path(struct __sk_buff *skb, bool sending)
 	if ((void *)(eth + 1) > end || skb->vlan_present || (eth->h_dest[0] & 1))
 		return SLOW;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return fast_ipv4(skb, sending);
+		return fast_ipv4(skb, hook);
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return fast_ipv6(skb, sending);
+		return fast_ipv6(skb, hook);
 	return SLOW;
 }
 

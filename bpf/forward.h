@@ -6,6 +6,11 @@
 #include "context.h"
 #include "verdict.h"
 
+static __always_inline bool is_approved(const struct __sk_buff *skb)
+{
+	return (skb->mark & settings.mark_approved) == settings.mark_approved && settings.mark_approved;
+}
+
 /* Marks the packet for the host's stack: approved, so that its FORWARD chain and to_endpoint can tell. */
 static __always_inline int forward_route(struct __sk_buff *skb, bool nat_out)
 {
@@ -21,7 +26,7 @@ static __always_inline int hops_decrement(struct __sk_buff *skb, const struct pa
 
 	if (p->tuple.family == 6)
 		return bpf_skb_store_bytes(skb, ETH_LENGTH + offsetof(struct ipv6hdr, hop_limit), &hops, 1,
-					   0);
+					   BPF_F_RECOMPUTE_CSUM);
 	before = bpf_htons(p->hops << 8 | p->fragment_protocol);
 	after = bpf_htons(hops << 8 | p->fragment_protocol);
 	if (bpf_l3_csum_replace(skb, ETH_LENGTH + offsetof(struct iphdr, check), before, after, 2) < 0)
@@ -44,6 +49,34 @@ static __always_inline int forward_peer(struct __sk_buff *skb, const struct pack
 		return TC_ACT_SHOT;
 	}
 	return bpf_redirect_peer(p->out_ifindex, 0);
+}
+
+/*
+ * Sends the packet to its next hop as the routing table says. `route` has family, addresses, ports and the
+ * length of the largest packet that will be on the wire. False: that is the stack's to do, which sends errors
+ * and fragments, and knows interfaces that are no uplinks. The hop limit is the caller's.
+ */
+static __always_inline bool uplink_find(struct __sk_buff *skb, struct bpf_fib_lookup *route)
+{
+	__u32 ifindex;
+	long r;
+
+	route->ifindex = skb->ifindex;
+	r = bpf_fib_lookup(skb, route, sizeof(*route), 0);
+	if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return false;
+	ifindex = route->ifindex;
+	return bpf_map_lookup_elem(&uplink, &ifindex);
+}
+
+/* By way of the neighbour table, which notices when the next hop has moved. */
+static __always_inline int uplink_send(struct __sk_buff *skb, const struct bpf_fib_lookup *route)
+{
+	struct bpf_redir_neigh next = {.nh_family = route->family};
+
+	__builtin_memcpy(next.ipv6_nh, route->ipv6_dst, sizeof(next.ipv6_nh));
+	forward_route(skb, false);
+	return bpf_redirect_neigh(route->ifindex, &next, sizeof(next), 0);
 }
 
 #endif

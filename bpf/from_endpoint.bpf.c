@@ -34,6 +34,43 @@ static __always_inline void sender_find(struct __sk_buff *skb, struct packet *p)
 		p->flags |= PACKET_BAD_MAC;
 }
 
+/* Length of the IP packet, or of each of the packets that a super-packet becomes. */
+static __always_inline __u16 segment_length(struct __sk_buff *skb, const struct packet *p)
+{
+	__u16 header = UDP_LENGTH;
+	__u8 offset = 0;
+
+	if (!skb->gso_size)
+		return p->l4_offset - ETH_LENGTH + p->l4_length;
+	if (p->class == CLASS_TCP) {
+		bpf_skb_load_bytes(skb, p->l4_offset + 12, &offset, sizeof(offset));
+		header = (offset >> 4) * 4;
+	}
+	return p->l4_offset - ETH_LENGTH + header + skb->gso_size;
+}
+
+/* Not inline: so the route is not on the stack together with what policy needs. */
+static __noinline int forward_uplink(struct __sk_buff *skb, const struct packet *p)
+{
+	struct bpf_fib_lookup route = {
+		.family = p->tuple.family == 4 ? AF_INET : AF_INET6,
+		.l4_protocol = p->tuple.protocol,
+		.sport = p->tuple.source_port,
+		.dport = p->tuple.destination_port,
+		.tot_len = segment_length(skb, p),
+	};
+
+	__builtin_memcpy(route.ipv6_src, p->tuple.source, sizeof(route.ipv6_src));
+	__builtin_memcpy(route.ipv6_dst, p->tuple.destination, sizeof(route.ipv6_dst));
+	if (p->hops <= 1 || !uplink_find(skb, &route))
+		return forward_route(skb, false);
+	if (hops_decrement(skb, p) < 0) {
+		drop_overridden(p, DROP_REASON_INTERNAL);
+		return TC_ACT_SHOT;
+	}
+	return uplink_send(skb, &route);
+}
+
 static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int result)
 {
 	if (result < 0) {
@@ -46,6 +83,8 @@ static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int r
 	switch (result) {
 	case PEER:
 		return forward_peer(skb, p);
+	case UPLINK:
+		return forward_uplink(skb, p);
 	case ROUTE:
 		return forward_route(skb, p->flags & PACKET_NAT_OUT);
 	case ANSWER:
@@ -85,7 +124,7 @@ __noinline int from_endpoint_slow(struct __sk_buff *skb)
 SEC("tc")
 int from_endpoint(struct __sk_buff *skb)
 {
-	int action = fast_path(skb, true);
+	int action = fast_path(skb, FROM_ENDPOINT);
 
 	return action == SLOW ? from_endpoint_slow(skb) : action;
 }

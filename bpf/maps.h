@@ -125,6 +125,13 @@ struct {
 	__uint(max_entries, 1024);
 } interface SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, struct uplink);
+	__uint(max_entries, 64);
+} uplink SEC(".maps");
+
 /* ---- flows, written by the programs ---- */
 
 /* Plain hashes, preallocated: an LRU table would let one endpoint evict the flows of all others. */

@@ -9,11 +9,6 @@
 #include "track.h"
 #include "verdict.h"
 
-static __always_inline bool is_approved(const struct __sk_buff *skb)
-{
-	return (skb->mark & settings.mark_approved) == settings.mark_approved && settings.mark_approved;
-}
-
 /* The slot of an interface, or 0. */
 static __always_inline __u32 endpoint_slot(__u32 ifindex)
 {
@@ -106,7 +101,7 @@ __noinline int to_endpoint_slow(struct __sk_buff *skb)
 SEC("tc")
 int to_endpoint(struct __sk_buff *skb)
 {
-	int action = fast_path(skb, false);
+	int action = fast_path(skb, TO_ENDPOINT);
 
 	return action == SLOW ? to_endpoint_slow(skb) : action;
 }

@@ -42,8 +42,12 @@ static __always_inline int flow_outcome(struct packet *p, const struct flow *flo
 		return PASS;
 	if (flow->flags & FLOW_NAT_OUT)
 		p->flags |= PACKET_NAT_OUT;
-	if (!to->ifindex || (flow->flags & FLOW_ROUTED))
+	if (flow->flags & FLOW_DIRECT) {
+		if (!to->ifindex)
+			return UPLINK;
+	} else if (!to->ifindex || (flow->flags & FLOW_ROUTED) || (p->flags & PACKET_UPLINK)) {
 		return ROUTE;
+	}
 	p->out_ifindex = to->ifindex;
 	__builtin_memcpy(p->out_mac, to->mac, sizeof(p->out_mac));
 	return PEER;
@@ -152,7 +156,7 @@ static __always_inline void flow_update(struct packet *p, struct flow *flow, __u
 	if (clear & flags)
 		__sync_fetch_and_and(&flow->flags, ~clear);
 	/* Learns the MAC of an endpoint that may have any; the stage before has refused wrong ones. */
-	if (!p->to.ifindex && !mac_equal(flow->end[dir].mac, p->source_mac))
+	if (p->from.ifindex && !p->to.ifindex && !mac_equal(flow->end[dir].mac, p->source_mac))
 		__builtin_memcpy(flow->end[dir].mac, p->source_mac, sizeof(p->source_mac));
 	flow->seen = now();
 }
@@ -269,6 +273,8 @@ __noinline int flow_open(struct packet *p)
 		flow.flags |= FLOW_NAT_OUT;
 	if (p->to.ifindex && p->from.ifindex)
 		flow.flags |= FLOW_ROUTED;
+	if (p->flags & PACKET_UPLINK)
+		flow.flags |= FLOW_DIRECT;
 	if (!(p->flags & PACKET_STATELESS)) {
 		r = flow_create(p, &flow);
 		if (r)

@@ -243,6 +243,11 @@ struct interface {
 	__u32 endpoint;
 };
 
+/* Map `uplink`: HASH by ifindex; an interface towards other hosts that carries the uplink programs. */
+struct uplink {
+	char name[16]; /* for people */
+};
+
 /* ---- counters ---------------------------------------------------------------------------------------- */
 
 struct traffic {

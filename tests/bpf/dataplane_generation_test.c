@@ -264,8 +264,8 @@ static void test_teardown_removes_everything_but_what_others_made(void **state)
 		assert_int_equal(programs_on(ifindex, false), 0);
 		assert_int_equal(programs_on(other, true), 1);
 		assert_int_equal(programs_on(other, false), 1);
-		/* Without the prefix, only its pins tell that a program is ours. */
-		assert_int_equal(programs_on(foreign, true), mode == ATTACH_TCX ? 0 : 1);
+		/* As an uplink is: without the prefix. */
+		assert_int_equal(programs_on(foreign, true), 0);
 		assert_int_equal(access(env_bpffs, F_OK), -1);
 		env_ok(dataplane_teardown(env_bpffs, "cali", &err), &err);
 		env_delete(NAME);

@@ -16,8 +16,10 @@
 #include <cmocka.h>
 
 #include "skel/from_endpoint.skel.h"
+#include "skel/from_uplink.skel.h"
 #include "skel/sweep.skel.h"
 #include "skel/to_endpoint.skel.h"
+#include "skel/to_uplink.skel.h"
 
 #define MAPS_MAX 64
 
@@ -30,6 +32,8 @@ struct shared_map {
 struct progrun {
 	struct from_endpoint_bpf *from_endpoint;
 	struct to_endpoint_bpf *to_endpoint;
+	struct from_uplink_bpf *from_uplink;
+	struct to_uplink_bpf *to_uplink;
 	struct sweep_bpf *sweep;
 	int program[PROGRAM_COUNT];
 	struct shared_map maps[MAPS_MAX];
@@ -121,21 +125,32 @@ static int open_all(struct progrun *progrun, const struct settings *settings)
 {
 	progrun->from_endpoint = from_endpoint_bpf__open();
 	progrun->to_endpoint = to_endpoint_bpf__open();
+	progrun->from_uplink = from_uplink_bpf__open();
+	progrun->to_uplink = to_uplink_bpf__open();
 	progrun->sweep = sweep_bpf__open();
-	if (!progrun->from_endpoint || !progrun->to_endpoint || !progrun->sweep)
+	if (!progrun->from_endpoint || !progrun->to_endpoint || !progrun->from_uplink ||
+	    !progrun->to_uplink || !progrun->sweep)
 		return -errno;
 	progrun->from_endpoint->rodata->settings = *settings;
 	progrun->to_endpoint->rodata->settings = *settings;
+	progrun->from_uplink->rodata->settings = *settings;
+	progrun->to_uplink->rodata->settings = *settings;
 	progrun->sweep->rodata->settings = *settings;
 	int r = load(progrun, progrun->from_endpoint->obj);
 	if (r == 0)
 		r = load(progrun, progrun->to_endpoint->obj);
+	if (r == 0)
+		r = load(progrun, progrun->from_uplink->obj);
+	if (r == 0)
+		r = load(progrun, progrun->to_uplink->obj);
 	if (r == 0)
 		r = load(progrun, progrun->sweep->obj);
 	if (r < 0)
 		return r;
 	progrun->program[FROM_ENDPOINT] = bpf_program__fd(progrun->from_endpoint->progs.from_endpoint);
 	progrun->program[TO_ENDPOINT] = bpf_program__fd(progrun->to_endpoint->progs.to_endpoint);
+	progrun->program[FROM_UPLINK] = bpf_program__fd(progrun->from_uplink->progs.from_uplink);
+	progrun->program[TO_UPLINK] = bpf_program__fd(progrun->to_uplink->progs.to_uplink);
 	progrun->program[SWEEP_FLOWS] = bpf_program__fd(progrun->sweep->progs.sweep_flows);
 	progrun->program[PURGE_FLOWS] = bpf_program__fd(progrun->sweep->progs.purge_flows);
 	progrun->cpus = libbpf_num_possible_cpus();
@@ -163,6 +178,8 @@ void progrun_close(struct progrun *progrun)
 	ring_buffer__free(progrun->events);
 	from_endpoint_bpf__destroy(progrun->from_endpoint);
 	to_endpoint_bpf__destroy(progrun->to_endpoint);
+	from_uplink_bpf__destroy(progrun->from_uplink);
+	to_uplink_bpf__destroy(progrun->to_uplink);
 	sweep_bpf__destroy(progrun->sweep);
 	free(progrun->values);
 	free(progrun->keys);

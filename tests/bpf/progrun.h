@@ -15,7 +15,7 @@
 #include "packet.h"
 #include "reasons.h"
 
-enum program { FROM_ENDPOINT, TO_ENDPOINT, SWEEP_FLOWS, PURGE_FLOWS, PROGRAM_COUNT };
+enum program { FROM_ENDPOINT, TO_ENDPOINT, FROM_UPLINK, TO_UPLINK, SWEEP_FLOWS, PURGE_FLOWS, PROGRAM_COUNT };
 
 struct progrun;
 

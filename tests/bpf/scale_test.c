@@ -214,7 +214,8 @@ static bool admits(unsigned int number, const char *source, __u16 port)
 	env_ok(dataplane_set_endpoint(lab.dp, number, &endpoint, &err), &err);
 	packet_build(&frame, &packet);
 	options.data_size_in = (__u32)packet.length;
-	assert_int_equal(bpf_prog_test_run_opts(lab.dp->programs.hook[HOOK_EGRESS], &options), 0);
+	assert_int_equal(bpf_prog_test_run_opts(lab.dp->programs.hook[ROLE_ENDPOINT][HOOK_EGRESS], &options),
+			 0);
 	assert_int_equal(addr_parse(address, &addr), 0);
 	assert_int_equal(dataplane_purge_flows(lab.dp, &addr), 0);
 	env_ok(dataplane_set_endpoint(lab.dp, number, NULL, &err), &err);

@@ -13,11 +13,13 @@
 static void on_link(void *arg, const struct link_info *link, bool gone)
 {
 	endpoints_link_changed(arg, link, gone);
+	uplinks_link_changed(arg, link, gone);
 }
 
 static void on_address(void *arg, const struct interface_address *address, bool gone)
 {
 	addresses_changed(arg, address, gone);
+	uplinks_refresh(arg);
 }
 
 static const struct netlink_watch_ops netlink_ops = {
@@ -38,6 +40,7 @@ static void refresh(evutil_socket_t fd, short events, void *arg)
 	if (agent->phase == PHASE_ACTIVE) {
 		agent->flows = dataplane_expire_flows(agent->dataplane);
 		endpoints_refresh(agent);
+		uplinks_refresh(agent);
 	}
 	/* Once things have settled, not in the middle of work. */
 	if (agent->was_busy && !agent->busy)

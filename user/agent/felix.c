@@ -145,11 +145,26 @@ static unsigned int number(const struct resolver *r, const char *name, unsigned 
 	return fallback;
 }
 
+/* As the kernel takes names (dev_valid_name()); those of uplinks are not ours. */
+static bool names_valid(const char *list)
+{
+	char names[sizeof(((struct felix *)0)->uplinks)], *rest = names, *name;
+
+	if (strlen(list) >= sizeof(names))
+		return false;
+	strcpy(names, list);
+	while ((name = strsep(&rest, ","))) {
+		if (!*name || strlen(name) > 15 || strpbrk(name, "/: \t"))
+			return false;
+	}
+	return true;
+}
+
 void felix_resolve(const struct felix_value *values, struct felix *ret,
 		   void (*report)(void *arg, const char *name, const char *text), void *arg)
 {
 	const struct resolver r = {values, report, arg};
-	const char *prefix = lookup(values, "InterfacePrefix");
+	const char *prefix = lookup(values, "InterfacePrefix"), *uplinks = lookup(values, "Uplinks");
 
 	memset(ret, 0, sizeof(*ret));
 	/* 12 characters leave room for three that tell interfaces apart. */
@@ -164,6 +179,12 @@ void felix_resolve(const struct felix_value *values, struct felix *ret,
 	ret->drop_action = (enum drop_action)choose(&r, "DropActionOverride", drop_actions, DROP_DROP);
 	ret->keep_established = choose(&r, "EstablishedFlows", established, 0);
 	ret->log_severity = choose(&r, "LogSeverityScreen", severities, LOG_LEVEL_INFO);
+	if (uplinks && *uplinks && !names_valid(uplinks)) {
+		report(arg, "Uplinks",
+		       "Uplinks is not a list of interface names with commas; finding uplinks by routes");
+		uplinks = NULL;
+	}
+	snprintf(ret->uplinks, sizeof(ret->uplinks), "%s", uplinks ? uplinks : "");
 	ret->refresh_interval_s = number(&r, "DataplaneRefreshSecs", 5, 3600);
 	ret->flow_table_size = number(&r, "FlowTableSize", 0, MAP_ENTRIES_MAX);
 	ret->max_endpoints = number(&r, "MaxEndpoints", 0, 65535);

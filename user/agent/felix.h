@@ -19,6 +19,7 @@ struct felix {
 	bool keep_established;		 /* EstablishedFlows: "keep" or "revalidate" */
 	int log_severity;		 /* LogSeverityScreen as enum log_level */
 	unsigned int refresh_interval_s; /* DataplaneRefreshSecs */
+	char uplinks[256];		 /* Uplinks: names with commas; "none"; empty: found by routes */
 	/* Sizes of the maps; 0: the dataplane's default */
 	unsigned int flow_table_size; /* FlowTableSize: flows of IPv4; IPv6 has half of it */
 	unsigned int max_endpoints;   /* MaxEndpoints: of this host */

@@ -242,6 +242,8 @@ int startup_register(struct agent *agent, struct err *err)
 	int r = choose_address(agent, ip, err);
 
 	if (!r)
+		addr_parse(ip, &agent->address);
+	if (!r)
 		r = check_conflicts(agent, ip, err);
 	if (!r)
 		r = write_pools(agent, err);

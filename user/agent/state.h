@@ -44,6 +44,13 @@ struct masquerade_pool {
 	char name[CIDR_TEXT];
 };
 
+/* An interface towards other hosts that carries our programs. */
+struct agent_uplink {
+	int ifindex;
+	char name[16];
+	struct agent_uplink *next;
+};
+
 struct sync_waiter {
 	struct wait wait;
 	struct sync_waiter *next;
@@ -73,6 +80,8 @@ struct agent {
 	struct local_endpoint *endpoints;
 	__u8 *slots_used; /* by endpoint slot */
 	struct host_address *host_addresses;
+	struct addr address; /* of this host, as others know it; family 0: not registered yet */
+	struct agent_uplink *uplinks;
 	struct masquerade_pool *masquerade_pools;
 	bool netfilter_dirty;
 	struct event *commit_event; /* one for all changes of one turn of the event loop */
@@ -117,6 +126,14 @@ void addresses_free(struct agent *agent);
 void packets_start(struct agent *agent);
 void packets_stop(struct agent *agent);
 json_t *packets_json(const struct agent *agent);
+
+/* uplink.c: interfaces towards other hosts. */
+/* After activation. */
+void uplinks_activate(struct agent *agent);
+/* Programs onto what has become an uplink, and off what is none any more. */
+void uplinks_refresh(struct agent *agent);
+void uplinks_link_changed(struct agent *agent, const struct link_info *link, bool gone);
+void uplinks_free(struct agent *agent); /* programs stay */
 
 /* startup.c: registration of this host in the datastore. May wait. */
 int startup_register(struct agent *agent, struct err *err);

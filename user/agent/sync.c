@@ -220,8 +220,12 @@ static void apply_parameter(struct agent *agent, const struct key_parts *parts, 
 	felix_set(&agent->felix_values, parts->name, parts->kind == KEY_IS_HOST_CONFIG, value);
 	felix_resolve(agent->felix_values, &felix, report_parameter, agent);
 	log_set_level(agent->config->debug ? LOG_LEVEL_DEBUG : (enum log_level)felix.log_severity);
-	if (felix_needs_reload(&felix, &agent->felix))
+	if (felix_needs_reload(&felix, &agent->felix)) {
 		restart(agent, "a parameter changed");
+		return;
+	}
+	agent->felix = felix;
+	uplinks_refresh(agent);
 }
 
 void sync_apply(struct agent *agent, const char *key, const char *value)
@@ -297,6 +301,7 @@ static void on_in_sync(void *arg)
 	agent->netfilter_dirty = true;
 	apply_netfilter(agent);
 	endpoints_activate(agent);
+	uplinks_activate(agent);
 	agent->contact[0] = '\0';
 	log_info("agent", "in sync with the datastore; policy is enforced (%s)",
 		 dataplane_attach_mode(agent->dataplane));
@@ -329,6 +334,7 @@ static void drop_generation(struct agent *agent)
 	policy_engine_free(agent->engine);
 	agent->engine = NULL;
 	packets_stop(agent);
+	uplinks_free(agent);
 	dataplane_close(agent->dataplane);
 	agent->dataplane = NULL;
 	/* The next snapshot brings those that still exist. */

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
 #include "dataplane/bpffs.h"
 
 static const char *const hook_text[HOOK_COUNT] = {
@@ -20,7 +22,7 @@ bool interface_is_ours(const char *name, const char *prefix)
 }
 
 /* 1 if the hooks have programs of ours other than this generation's, of whatever kind. */
-static int has_earlier(const struct dataplane *dp, struct attach_point *point)
+static int has_earlier(const struct dataplane *dp, enum role role, struct attach_point *point)
 {
 	__u32 id, other_id;
 
@@ -31,21 +33,22 @@ static int has_earlier(const struct dataplane *dp, struct attach_point *point)
 			rc = dp->other_attach->get(point, &other_id);
 		if (rc)
 			return rc;
-		if (other_id || (id && id != dp->prog_id[point->hook]))
+		if (other_id || (id && id != dp->prog_id[role][point->hook]))
 			return 1;
 	}
 	return 0;
 }
 
-static int attach_hook(const struct dataplane *dp, const struct attach_point *point, struct err *err)
+static int attach_hook(const struct dataplane *dp, enum role role, const struct attach_point *point,
+		       struct err *err)
 {
 	__u32 id = 0;
 	int rc;
 
-	rc = dp->attach->set(point, dp->programs.hook[point->hook]);
+	rc = dp->attach->set(point, dp->programs.hook[role][point->hook]);
 	if (!rc)
 		rc = dp->attach->get(point, &id);
-	if (!rc && id != dp->prog_id[point->hook])
+	if (!rc && id != dp->prog_id[role][point->hook])
 		rc = -ESTALE;
 	/* Only now may the other kind go: meanwhile tcx runs first, and what it decides is final. */
 	if (!rc)
@@ -56,12 +59,13 @@ static int attach_hook(const struct dataplane *dp, const struct attach_point *po
 	return 0;
 }
 
-static int attach_interface(const struct dataplane *dp, struct attach_point *point, struct err *err)
+static int attach_interface(const struct dataplane *dp, enum role role, struct attach_point *point,
+			    struct err *err)
 {
 	int rc = 0;
 
 	for (point->hook = 0; !rc && point->hook < HOOK_COUNT; point->hook++)
-		rc = attach_hook(dp, point, err);
+		rc = attach_hook(dp, role, point, err);
 	return rc;
 }
 
@@ -101,21 +105,26 @@ static int refresh_pins(struct dataplane *dp, struct err *err)
 	return rc;
 }
 
-int dataplane_attach(struct dataplane *dp, int ifindex, const char *name, struct err *err)
+static int attach_as(struct dataplane *dp, enum role role, int ifindex, const char *name, struct err *err)
 {
 	struct attach_point point = {.bpffs = dp->bpffs, .ifindex = ifindex, .name = name};
 	int rc = refresh_pins(dp, err);
 
 	if (rc)
 		return rc;
-	rc = dp->active ? 0 : has_earlier(dp, &point);
+	rc = dp->active ? 0 : has_earlier(dp, role, &point);
 	if (rc < 0)
 		return err_set(err, -rc, "cannot read which programs are on %s: %s", name, strerror(-rc));
 	if (rc > 0)
 		return err_set(err, EBUSY,
 			       "the programs of the previous run stay on %s until the new policy is complete",
 			       name);
-	return attach_interface(dp, &point, err);
+	return attach_interface(dp, role, &point, err);
+}
+
+int dataplane_attach(struct dataplane *dp, int ifindex, const char *name, struct err *err)
+{
+	return attach_as(dp, ROLE_ENDPOINT, ifindex, name, err);
 }
 
 int dataplane_detach(struct dataplane *dp, int ifindex, const char *name, struct err *err)
@@ -126,16 +135,46 @@ int dataplane_detach(struct dataplane *dp, int ifindex, const char *name, struct
 	return rc;
 }
 
-bool dataplane_is_attached(struct dataplane *dp, int ifindex, const char *name)
+static bool is_attached_as(struct dataplane *dp, enum role role, int ifindex, const char *name)
 {
 	struct attach_point point = {.bpffs = dp->bpffs, .ifindex = ifindex, .name = name};
 	__u32 id;
 
 	for (point.hook = 0; point.hook < HOOK_COUNT; point.hook++) {
-		if (dp->attach->get(&point, &id) || id != dp->prog_id[point.hook])
+		if (dp->attach->get(&point, &id) || id != dp->prog_id[role][point.hook])
 			return false;
 	}
 	return true;
+}
+
+bool dataplane_is_attached(struct dataplane *dp, int ifindex, const char *name)
+{
+	return is_attached_as(dp, ROLE_ENDPOINT, ifindex, name);
+}
+
+/* The programs come first: only behind them may flows leave past the host's stack. */
+int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err)
+{
+	struct uplink entry = {0};
+	int rc = attach_as(dp, ROLE_UPLINK, ifindex, name, err);
+
+	if (rc)
+		return rc;
+	strncpy(entry.name, name, sizeof(entry.name) - 1);
+	if (bpf_map_update_elem(programs_map(&dp->programs, "uplink"), &ifindex, &entry, BPF_ANY))
+		return err_set(err, errno, "cannot register the uplink %s: %s", name, strerror(errno));
+	return 0;
+}
+
+int dataplane_detach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err)
+{
+	bpf_map_delete_elem(programs_map(&dp->programs, "uplink"), &ifindex);
+	return dataplane_detach(dp, ifindex, name, err);
+}
+
+bool dataplane_is_uplink(struct dataplane *dp, int ifindex, const char *name)
+{
+	return is_attached_as(dp, ROLE_UPLINK, ifindex, name);
 }
 
 /* One interface that cannot be switched keeps its earlier programs and does not hold up the others. */
@@ -152,9 +191,10 @@ static int switch_interfaces(struct dataplane *dp, struct err *err)
 		struct attach_point point = {
 			.bpffs = dp->bpffs, .ifindex = links[i].ifindex, .name = links[i].name};
 
-		if (!interface_is_ours(links[i].name, dp->interface_prefix) || !has_earlier(dp, &point))
+		if (!interface_is_ours(links[i].name, dp->interface_prefix) ||
+		    !has_earlier(dp, ROLE_ENDPOINT, &point))
 			continue;
-		rc = attach_interface(dp, &point, result ? NULL : err);
+		rc = attach_interface(dp, ROLE_ENDPOINT, &point, result ? NULL : err);
 		result = result ? result : rc;
 	}
 	free(links);

@@ -67,14 +67,15 @@ static int fill_settings(struct settings *settings, const struct settings *wante
 
 static int read_program_ids(struct dataplane *dp, struct err *err)
 {
-	for (int hook = 0; hook < HOOK_COUNT; hook++) {
+	for (int i = 0; i < ROLE_COUNT * HOOK_COUNT; i++) {
+		int role = i / HOOK_COUNT, hook = i % HOOK_COUNT;
 		struct bpf_prog_info info = {0};
 		__u32 size = sizeof(info);
 
-		if (bpf_obj_get_info_by_fd(dp->programs.hook[hook], &info, &size))
+		if (bpf_obj_get_info_by_fd(dp->programs.hook[role][hook], &info, &size))
 			return err_set(err, errno, "cannot read back the loaded program: %s",
 				       strerror(errno));
-		dp->prog_id[hook] = info.id;
+		dp->prog_id[role][hook] = info.id;
 	}
 	return 0;
 }

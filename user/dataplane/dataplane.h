@@ -63,6 +63,14 @@ int dataplane_attach(struct dataplane *dp, int ifindex, const char *name, struct
 int dataplane_detach(struct dataplane *dp, int ifindex, const char *name, struct err *err);
 bool dataplane_is_attached(struct dataplane *dp, int ifindex, const char *name);
 /*
+ * The same for an interface towards other hosts (Ethernet, without the interface prefix), through which
+ * packets of established flows may then leave past the host's stack. dataplane_activate() leaves an earlier
+ * run's programs there, in force with that run's policy: attach or detach after it.
+ */
+int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err);
+int dataplane_detach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err);
+bool dataplane_is_uplink(struct dataplane *dp, int ifindex, const char *name);
+/*
  * Switches interfaces that carry an earlier generation's programs to this one's, replaces the pins, and drops
  * what belongs to interfaces that are gone. Before this, attach only works for interfaces without programs of
  * ours.

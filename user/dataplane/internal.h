@@ -33,14 +33,19 @@ int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLA
 int maps_share(struct bpf_object *object, const struct bpf_object *owner);
 int maps_pin(const struct bpf_object *object, const char *bpffs);
 
-/* ---- load.c: the three objects ---- */
+/* ---- load.c: the objects ---- */
+
+/* Which programs an interface carries. */
+enum role { ROLE_ENDPOINT, ROLE_UPLINK, ROLE_COUNT };
 
 struct programs {
 	struct from_endpoint_bpf *from;
 	struct to_endpoint_bpf *to;
+	struct from_uplink_bpf *from_uplink;
+	struct to_uplink_bpf *to_uplink;
 	struct sweep_bpf *sweep;
-	struct bpf_object *maps; /* borrowed: the object that made the maps */
-	int hook[HOOK_COUNT];	 /* borrowed descriptors */
+	struct bpf_object *maps;	  /* borrowed: the object that made the maps */
+	int hook[ROLE_COUNT][HOOK_COUNT]; /* borrowed descriptors */
 	int sweep_flows, purge_flows;
 };
 
@@ -84,7 +89,7 @@ struct dataplane {
 	int bpffs_fd; /* see bpffs_prepare() */
 	struct settings settings;
 	struct programs programs;
-	__u32 prog_id[HOOK_COUNT];
+	__u32 prog_id[ROLE_COUNT][HOOK_COUNT];
 	const struct attach_ops *attach, *other_attach;
 	bool active;
 	struct netlink *netlink;

@@ -13,8 +13,10 @@
 
 #include "dataplane/bpffs.h"
 #include "skel/from_endpoint.skel.h"
+#include "skel/from_uplink.skel.h"
 #include "skel/sweep.skel.h"
 #include "skel/to_endpoint.skel.h"
+#include "skel/to_uplink.skel.h"
 #include "util/log.h"
 
 /* Last complaint of libbpf or the verifier; libbpf hands it to a callback without argument. */
@@ -88,13 +90,27 @@ static int open_objects(struct programs *programs, const struct settings *settin
 {
 	programs->from = from_endpoint_bpf__open();
 	programs->to = programs->from ? to_endpoint_bpf__open() : NULL;
-	programs->sweep = programs->to ? sweep_bpf__open() : NULL;
+	programs->from_uplink = programs->to ? from_uplink_bpf__open() : NULL;
+	programs->to_uplink = programs->from_uplink ? to_uplink_bpf__open() : NULL;
+	programs->sweep = programs->to_uplink ? sweep_bpf__open() : NULL;
 	if (!programs->sweep)
 		return err_set(err, errno, "cannot open the BPF programs: %s", strerror(errno));
 	programs->from->rodata->settings = *settings;
 	programs->to->rodata->settings = *settings;
+	programs->from_uplink->rodata->settings = *settings;
+	programs->to_uplink->rodata->settings = *settings;
 	programs->sweep->rodata->settings = *settings;
 	return 0;
+}
+
+static void read_hooks(struct programs *programs)
+{
+	int(*hook)[HOOK_COUNT] = programs->hook;
+
+	hook[ROLE_ENDPOINT][HOOK_INGRESS] = bpf_program__fd(programs->from->progs.from_endpoint);
+	hook[ROLE_ENDPOINT][HOOK_EGRESS] = bpf_program__fd(programs->to->progs.to_endpoint);
+	hook[ROLE_UPLINK][HOOK_INGRESS] = bpf_program__fd(programs->from_uplink->progs.from_uplink);
+	hook[ROLE_UPLINK][HOOK_EGRESS] = bpf_program__fd(programs->to_uplink->progs.to_uplink);
 }
 
 int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const char *bpffs,
@@ -115,11 +131,14 @@ int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLAN
 	if (!rc)
 		rc = load_object(programs, "to_endpoint", programs->to->skeleton, err);
 	if (!rc)
+		rc = load_object(programs, "from_uplink", programs->from_uplink->skeleton, err);
+	if (!rc)
+		rc = load_object(programs, "to_uplink", programs->to_uplink->skeleton, err);
+	if (!rc)
 		rc = load_object(programs, "sweep", programs->sweep->skeleton, err);
 	if (rc)
 		goto fail;
-	programs->hook[HOOK_INGRESS] = bpf_program__fd(programs->from->progs.from_endpoint);
-	programs->hook[HOOK_EGRESS] = bpf_program__fd(programs->to->progs.to_endpoint);
+	read_hooks(programs);
 	programs->sweep_flows = bpf_program__fd(programs->sweep->progs.sweep_flows);
 	programs->purge_flows = bpf_program__fd(programs->sweep->progs.purge_flows);
 	return 0;
@@ -131,6 +150,8 @@ fail:
 void programs_unload(struct programs *programs)
 {
 	sweep_bpf__destroy(programs->sweep);
+	to_uplink_bpf__destroy(programs->to_uplink);
+	from_uplink_bpf__destroy(programs->from_uplink);
 	to_endpoint_bpf__destroy(programs->to);
 	from_endpoint_bpf__destroy(programs->from);
 	memset(programs, 0, sizeof(*programs));
@@ -139,6 +160,7 @@ void programs_unload(struct programs *programs)
 int programs_pin(const struct programs *programs, const char *bpffs)
 {
 	const struct bpf_object *const objects[] = {programs->from->obj, programs->to->obj,
+						    programs->from_uplink->obj, programs->to_uplink->obj,
 						    programs->sweep->obj};
 
 	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {

@@ -70,7 +70,7 @@ static int attach(const struct programs *programs, int ifindex, struct err *err)
 	/* Links need pins, hence the question; a filter goes with its interface. */
 	if (attach_tcx_probe())
 		return 0;
-	rc = attach_clsact.set(&point, programs->hook[HOOK_INGRESS]);
+	rc = attach_clsact.set(&point, programs->hook[ROLE_ENDPOINT][HOOK_INGRESS]);
 	return rc ? err_set(err, -rc,
 			    "this kernel has neither tcx links nor clsact filters (modules sch_ingress and "
 			    "cls_bpf): %s",

@@ -32,7 +32,7 @@ int detach_interface(const char *bpffs, int ifindex, const char *name, struct er
 	return result;
 }
 
-static int detach_all(const char *bpffs, const char *interface_prefix, struct err *err)
+static int detach_all(const char *bpffs, struct err *err)
 {
 	struct netlink *netlink = NULL;
 	struct link_info *links = NULL;
@@ -43,14 +43,12 @@ static int detach_all(const char *bpffs, const char *interface_prefix, struct er
 	if (!result)
 		result = link_list(netlink, &links, &count, err);
 	for (size_t i = 0; i < count; i++) {
-		if (!interface_is_ours(links[i].name, interface_prefix))
-			continue;
 		rc = detach_interface(bpffs, links[i].ifindex, links[i].name, result ? NULL : err);
 		result = result ? result : rc;
 	}
 	free(links);
 	netlink_close(netlink);
-	/* Links on interfaces that no longer match the prefix. */
+	/* Links on interfaces that have another name by now. */
 	attach_tcx_prune(bpffs, true);
 	return result;
 }
@@ -109,7 +107,7 @@ int dataplane_teardown(const char *bpffs, const char *interface_prefix, struct e
 	if (claim == -EBUSY)
 		return claim;
 	programs_log_libbpf();
-	result = detach_all(bpffs, interface_prefix, err);
+	result = detach_all(bpffs, err);
 	rc = netfilter_remove(interface_prefix, result ? NULL : err);
 	result = result ? result : rc;
 	rc = remove_pins(bpffs);

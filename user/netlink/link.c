@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <linux/if.h>
+#include <linux/if_arp.h>
 #include <netlink/route/link/veth.h>
 #include <sys/socket.h>
 
@@ -113,6 +114,7 @@ void netlink_link_read(struct rtnl_link *link, struct link_info *ret)
 	ret->up = flags & IFF_UP;
 	ret->running = flags & IFF_RUNNING;
 	ret->loopback = flags & IFF_LOOPBACK;
+	ret->ethernet = rtnl_link_get_arptype(link) == ARPHRD_ETHER;
 	ret->mtu = rtnl_link_get_mtu(link);
 	if (strcmp(ret->kind, "veth") == 0) {
 		ret->peer_ifindex = rtnl_link_get_link(link);

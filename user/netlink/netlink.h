@@ -34,6 +34,7 @@ struct link_info {
 	bool up;       /* IFF_UP */
 	bool running;  /* operational */
 	bool loopback;
+	bool ethernet;
 	unsigned int mtu;
 	bool peer_is_local; /* veth whose other end is in this namespace too */
 	int peer_ifindex;

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Packets from other hosts: TC ingress of an uplink. Those for the own address of an endpoint here are judged
+ * and delivered past the host's stack. All others are the stack's: the host's own, those that its NAT has to
+ * see (they carry the host's address, or belong to a flow that its NAT changed), fragments, and what is
+ * malformed. Whatever of it the stack forwards to an endpoint is judged by to_endpoint.
+ */
+#include "fast.h"
+#include "icmp.h"
+#include "track.h"
+#include "uplink.h"
+#include "verdict.h"
+
+/* 0: the packet may be judged here; else an outcome. */
+static __always_inline int own_flow(struct packet *p)
+{
+	struct flow *flow;
+	__u32 dir;
+
+	if (p->flags & PACKET_STATELESS)
+		return 0;
+	flow = flow_find(&p->tuple, &dir);
+	if (!flow || (flow->flags & FLOW_DIRECT) || flow_expired(p->tuple.protocol, flow, now(), false))
+		return 0;
+	/* Nobody else sees this direction of a flow that the host's NAT changes. */
+	if (!flow->end[!dir].ifindex)
+		flow_update(p, flow, dir & 1);
+	return PASS;
+}
+
+static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int result)
+{
+	if (result < 0)
+		return drop_overridden(p, -result) ? TC_ACT_OK : TC_ACT_SHOT;
+	return result == PEER ? forward_peer(skb, p) : TC_ACT_OK;
+}
+
+static __always_inline int judge_arrival(struct __sk_buff *skb, struct packet *p)
+{
+	int r;
+
+	if (p->flags & (PACKET_FIRST_FRAGMENT | PACKET_LATER_FRAGMENT))
+		return PASS;
+	r = icmp_error(skb, p);
+	if (r)
+		return r < 0 ? PASS : r;
+	r = own_flow(p);
+	if (!r)
+		r = flow_continue(p);
+	if (!r)
+		r = flow_open(p);
+	return r;
+}
+
+__noinline int from_uplink_slow(struct __sk_buff *skb)
+{
+	struct tuple tuple = {};
+	__u32 from, to;
+	struct packet *p;
+	int r;
+
+	uplink_addresses(skb, &tuple);
+	if (!tuple.family)
+		return TC_ACT_OK;
+	from = uplink_slot(tuple.family, tuple.source);
+	to = uplink_slot(tuple.family, tuple.destination);
+	if (!from && !to)
+		return TC_ACT_OK;
+	p = packet_new();
+	if (!p)
+		return TC_ACT_SHOT;
+	p->flags = PACKET_UPLINK;
+	r = packet_parse(skb, p);
+	p->tuple.family = tuple.family;
+	if (from) {
+		p->blame = skb->ifindex;
+		return finish(skb, p, -DROP_REASON_MARTIAN);
+	}
+	p->blame = uplink_interface(to);
+	return finish(skb, p, r ? PASS : judge_arrival(skb, p));
+}
+
+SEC("tc")
+int from_uplink(struct __sk_buff *skb)
+{
+	int action = fast_path(skb, FROM_UPLINK);
+
+	return action == SLOW ? from_uplink_slow(skb) : action;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

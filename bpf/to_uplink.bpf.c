@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Packets to other hosts: TC egress of an uplink. What carries the address of an endpoint here must have been
+ * approved, whatever happened to the programs on its interface. This is also where it shows what the host's
+ * NAT does with a flow: one whose packets come out of the stack as they went in need not pass it again.
+ */
+#include "fast.h"
+#include "icmp.h"
+#include "track.h"
+#include "uplink.h"
+#include "verdict.h"
+
+/*
+ * The host's NAT has given an approved packet another destination. The answers come from there, and must go
+ * back through the stack: they are known by a flow of their own. It lets nobody send: it has no interface.
+ */
+static __always_inline int alias_open(struct packet *p)
+{
+	struct flow flow = {};
+	__u32 dir = tuple_direction(&p->tuple);
+
+	packet_identify(p);
+	flow.end[dir & 1].endpoint = p->source.endpoint;
+	flow.end[dir & 1].generation_slot = p->source.generation_slot;
+	flow.end[dir & 1].generation = p->source_generation;
+	flow.end[!dir].generation_slot = p->destination.generation_slot;
+	flow.end[!dir].generation = p->destination_generation;
+	flow.flags = dir | FLOW_ROUTED;
+	flow.seen = now();
+	return flow_create(p, &flow);
+}
+
+/* An approved flow. */
+static __always_inline int flow_leave(struct packet *p, struct flow *flow, __u32 dir, bool approved)
+{
+	if (flow->flags & FLOW_ROUTED)
+		flow_update(p, flow, dir & 1);
+	else if (approved && !(flow->flags & (FLOW_DIRECT | FLOW_NAT_OUT)))
+		__sync_fetch_and_or(&flow->flags, FLOW_DIRECT);
+	return 0;
+}
+
+/* 0 or a negative drop reason. approved: from_endpoint let it pass on the interface of its source's endpoint.
+ */
+static __always_inline int judge_departure(struct packet *p, __u32 slot, bool approved)
+{
+	struct flow *flow;
+	__u32 dir;
+
+	if (!(p->flags & (PACKET_STATELESS | PACKET_LATER_FRAGMENT))) {
+		flow = flow_find(&p->tuple, &dir);
+		if (flow && flow->end[dir & 1].endpoint == slot)
+			return flow_leave(p, flow, dir, approved);
+		if (approved && !flow)
+			return alias_open(p);
+	}
+	return approved ? 0 : -DROP_REASON_UNAPPROVED;
+}
+
+__noinline int to_uplink_slow(struct __sk_buff *skb)
+{
+	struct tuple tuple = {};
+	bool approved;
+	struct packet *p;
+	__u32 slot;
+	int r;
+
+	uplink_addresses(skb, &tuple);
+	slot = tuple.family ? uplink_slot(tuple.family, tuple.source) : 0;
+	if (!slot)
+		return TC_ACT_OK;
+	p = packet_new();
+	if (!p)
+		return TC_ACT_SHOT;
+	r = packet_parse(skb, p);
+	p->tuple.family = tuple.family;
+	p->blame = uplink_interface(slot);
+	approved = is_approved(skb) && p->blame == skb->ingress_ifindex;
+	if (r)
+		r = approved ? 0 : -DROP_REASON_UNAPPROVED;
+	else
+		r = judge_departure(p, slot, approved);
+	return r < 0 && !drop_overridden(p, -r) ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
+SEC("tc")
+int to_uplink(struct __sk_buff *skb)
+{
+	int action = fast_path(skb, TO_UPLINK);
+
+	return action == SLOW ? to_uplink_slow(skb) : action;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Interfaces towards other hosts: those that the parameter Uplinks names, else those with the default routes
+ * and with the address that other hosts know. Looked for at every change of links and addresses, and again at
+ * every refresh, since routes change without a notification.
+ */
+#include "agent/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "util/log.h"
+
+#define UPLINKS_MAX 16
+
+struct wanted {
+	struct link_info link[UPLINKS_MAX];
+	size_t count;
+};
+
+static bool includes(const struct wanted *wanted, int ifindex)
+{
+	for (size_t i = 0; i < wanted->count; i++) {
+		if (wanted->link[i].ifindex == ifindex)
+			return true;
+	}
+	return false;
+}
+
+/* The programs read Ethernet headers; tunnels carry what has left or will arrive by another interface. */
+static void want(struct agent *agent, struct wanted *wanted, int ifindex)
+{
+	const char *prefix = agent->felix.interface_prefix;
+	struct link_info link;
+
+	if (ifindex <= 0 || wanted->count == UPLINKS_MAX || includes(wanted, ifindex) ||
+	    link_get(agent->netlink, ifindex, &link) || link.loopback || !link.ethernet ||
+	    !strncmp(link.name, prefix, strlen(prefix)))
+		return;
+	wanted->link[wanted->count++] = link;
+}
+
+static void want_named(struct agent *agent, struct wanted *wanted)
+{
+	char names[sizeof(agent->felix.uplinks)], *rest = names, *name;
+
+	memcpy(names, agent->felix.uplinks, sizeof(names));
+	while ((name = strsep(&rest, ",")))
+		want(agent, wanted, link_index(agent->netlink, name));
+}
+
+static void want_routed(struct agent *agent, struct wanted *wanted)
+{
+	const struct host_address *entry;
+	unsigned int mtu;
+	int ifindex;
+
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		if (!route_default_link(agent->netlink, family, &ifindex, &mtu))
+			want(agent, wanted, ifindex);
+	}
+	for (entry = agent->host_addresses; entry; entry = entry->hh.next) {
+		if (!addr_compare(&entry->on.addr, &agent->address))
+			want(agent, wanted, entry->on.ifindex);
+	}
+}
+
+static void find_wanted(struct agent *agent, struct wanted *wanted)
+{
+	wanted->count = 0;
+	if (!strcmp(agent->felix.uplinks, "none"))
+		return;
+	if (agent->felix.uplinks[0])
+		want_named(agent, wanted);
+	else
+		want_routed(agent, wanted);
+}
+
+static struct agent_uplink *find(struct agent *agent, int ifindex)
+{
+	struct agent_uplink *up;
+
+	LL_FOREACH (agent->uplinks, up) {
+		if (up->ifindex == ifindex)
+			return up;
+	}
+	return NULL;
+}
+
+static void attach(struct agent *agent, const struct link_info *link)
+{
+	struct agent_uplink *up = find(agent, link->ifindex);
+	struct err err;
+	int r;
+
+	if (up && dataplane_is_uplink(agent->dataplane, link->ifindex, link->name))
+		return;
+	r = dataplane_attach_uplink(agent->dataplane, link->ifindex, link->name, &err);
+	/* Notifications trail behind the kernel: it may be gone already. */
+	problem_set(&agent->problems, link->name, r < 0 && r != -ENODEV ? err.text : NULL);
+	if (r < 0 || up)
+		return;
+	up = calloc(1, sizeof(*up));
+	if (!up)
+		return; /* remembered at the next refresh */
+	up->ifindex = link->ifindex;
+	memcpy(up->name, link->name, sizeof(up->name));
+	LL_PREPEND(agent->uplinks, up);
+	log_info("agent", "%s is an uplink", up->name);
+}
+
+static void detach(struct agent *agent, struct agent_uplink *up)
+{
+	dataplane_detach_uplink(agent->dataplane, up->ifindex, up->name, NULL);
+	problem_set(&agent->problems, up->name, NULL);
+	log_info("agent", "%s is no uplink any more", up->name);
+	LL_DELETE(agent->uplinks, up);
+	free(up);
+}
+
+void uplinks_refresh(struct agent *agent)
+{
+	struct agent_uplink *up, *next;
+	struct wanted wanted;
+
+	if (agent->phase != PHASE_ACTIVE)
+		return;
+	find_wanted(agent, &wanted);
+	LL_FOREACH_SAFE (agent->uplinks, up, next) {
+		if (!includes(&wanted, up->ifindex))
+			detach(agent, up);
+	}
+	for (size_t i = 0; i < wanted.count; i++)
+		attach(agent, &wanted.link[i]);
+}
+
+/* Programs of an earlier run are still on its uplinks, with its policy. */
+void uplinks_activate(struct agent *agent)
+{
+	const char *prefix = agent->felix.interface_prefix;
+	struct link_info *links = NULL;
+	struct wanted wanted;
+	size_t count = 0;
+	struct err err;
+
+	find_wanted(agent, &wanted);
+	if (link_list(agent->netlink, &links, &count, &err) < 0)
+		log_warn("agent", "%s; what is no uplink any more may keep its programs", err.text);
+	for (size_t i = 0; i < count; i++) {
+		if (strncmp(links[i].name, prefix, strlen(prefix)) && !includes(&wanted, links[i].ifindex))
+			dataplane_detach_uplink(agent->dataplane, links[i].ifindex, links[i].name, NULL);
+	}
+	free(links);
+	uplinks_refresh(agent);
+}
+
+void uplinks_link_changed(struct agent *agent, const struct link_info *link, bool gone)
+{
+	const char *prefix = agent->felix.interface_prefix;
+	struct agent_uplink *up = find(agent, link->ifindex);
+
+	if (gone && up)
+		detach(agent, up);
+	else if (!gone && link->ethernet && strncmp(link->name, prefix, strlen(prefix)))
+		uplinks_refresh(agent);
+}
+
+void uplinks_free(struct agent *agent)
+{
+	struct agent_uplink *up, *next;
+
+	LL_FOREACH_SAFE (agent->uplinks, up, next)
+		free(up);
+	agent->uplinks = NULL;
+}

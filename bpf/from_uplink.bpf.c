@@ -12,7 +12,7 @@
 #include "verdict.h"
 
 /* 0: the packet may be judged here; else an outcome. */
-static __always_inline int own_flow(struct packet *p)
+static __noinline int own_flow(struct packet *p)
 {
 	struct flow *flow;
 	__u32 dir;
@@ -54,29 +54,22 @@ static __always_inline int judge_arrival(struct __sk_buff *skb, struct packet *p
 
 __noinline int from_uplink_slow(struct __sk_buff *skb)
 {
-	struct tuple tuple = {};
-	__u32 from, to;
+	__u32 slots = uplink_slots(skb);
 	struct packet *p;
 	int r;
 
-	uplink_addresses(skb, &tuple);
-	if (!tuple.family)
-		return TC_ACT_OK;
-	from = uplink_slot(tuple.family, tuple.source);
-	to = uplink_slot(tuple.family, tuple.destination);
-	if (!from && !to)
+	if (!slots)
 		return TC_ACT_OK;
 	p = packet_new();
 	if (!p)
 		return TC_ACT_SHOT;
 	p->flags = PACKET_UPLINK;
 	r = packet_parse(skb, p);
-	p->tuple.family = tuple.family;
-	if (from) {
+	if (SOURCE_SLOT(slots)) {
 		p->blame = skb->ifindex;
 		return finish(skb, p, -DROP_REASON_MARTIAN);
 	}
-	p->blame = uplink_interface(to);
+	p->blame = uplink_interface(DESTINATION_SLOT(slots));
 	return finish(skb, p, r ? PASS : judge_arrival(skb, p));
 }
 

@@ -42,7 +42,7 @@ static __always_inline int flow_leave(struct packet *p, struct flow *flow, __u32
 
 /* 0 or a negative drop reason. approved: from_endpoint let it pass on the interface of its source's endpoint.
  */
-static __always_inline int judge_departure(struct packet *p, __u32 slot, bool approved)
+static __noinline int judge_departure(struct packet *p, __u32 slot, bool approved)
 {
 	struct flow *flow;
 	__u32 dir;
@@ -59,21 +59,17 @@ static __always_inline int judge_departure(struct packet *p, __u32 slot, bool ap
 
 __noinline int to_uplink_slow(struct __sk_buff *skb)
 {
-	struct tuple tuple = {};
-	bool approved;
+	__u32 slot = SOURCE_SLOT(uplink_slots(skb));
 	struct packet *p;
-	__u32 slot;
+	bool approved;
 	int r;
 
-	uplink_addresses(skb, &tuple);
-	slot = tuple.family ? uplink_slot(tuple.family, tuple.source) : 0;
 	if (!slot)
 		return TC_ACT_OK;
 	p = packet_new();
 	if (!p)
 		return TC_ACT_SHOT;
 	r = packet_parse(skb, p);
-	p->tuple.family = tuple.family;
 	p->blame = uplink_interface(slot);
 	approved = is_approved(skb) && p->blame == skb->ingress_ifindex;
 	if (r)

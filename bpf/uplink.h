@@ -9,31 +9,48 @@
 #include "context.h"
 #include "identity.h"
 
-/* Family and addresses of the packet's IP header; family 0: none. A tagged frame is another interface's. */
-static __always_inline void uplink_addresses(struct __sk_buff *skb, struct tuple *ret)
-{
-	__be16 type = 0;
-
-	if (skb->vlan_present || bpf_skb_load_bytes(skb, offsetof(struct ethhdr, h_proto), &type, 2) < 0)
-		return;
-	if (type == bpf_htons(ETH_P_IP)) {
-		if (!bpf_skb_load_bytes(skb, ETH_LENGTH + offsetof(struct iphdr, saddr), ret->source, 4) &&
-		    !bpf_skb_load_bytes(skb, ETH_LENGTH + offsetof(struct iphdr, daddr), ret->destination, 4))
-			ret->family = 4;
-	} else if (type == bpf_htons(ETH_P_IPV6)) {
-		if (!bpf_skb_load_bytes(skb, ETH_LENGTH + offsetof(struct ipv6hdr, saddr), ret->source, 16) &&
-		    !bpf_skb_load_bytes(skb, ETH_LENGTH + offsetof(struct ipv6hdr, daddr), ret->destination,
-					16))
-			ret->family = 6;
-	}
-}
-
 /* The slot of the endpoint of this host that has the address, or 0. */
 static __always_inline __u32 uplink_slot(__u8 family, const __be32 *address)
 {
 	const struct address *known = family == 4 ? address4_find(address) : address6_find(address);
 
 	return known && (known->flags & ADDRESS_LOCAL) ? known->endpoint : 0;
+}
+
+/* Slots of the endpoints of this host that the packet's source and destination belong to; 0: none. */
+#define SOURCE_SLOT(slots)	((slots) >> 16)
+#define DESTINATION_SLOT(slots) ((slots)&0xffff)
+
+static __always_inline __u32 uplink_slots4(struct __sk_buff *skb)
+{
+	__be32 ends[2];
+
+	if (bpf_skb_load_bytes(skb, ETH_LENGTH + offsetof(struct iphdr, saddr), ends, sizeof(ends)) < 0)
+		return 0;
+	return uplink_slot(4, &ends[0]) << 16 | uplink_slot(4, &ends[1]);
+}
+
+static __always_inline __u32 uplink_slots6(struct __sk_buff *skb)
+{
+	__be32 ends[2][4];
+
+	if (bpf_skb_load_bytes(skb, ETH_LENGTH + offsetof(struct ipv6hdr, saddr), ends, sizeof(ends)) < 0)
+		return 0;
+	return uplink_slot(6, ends[0]) << 16 | uplink_slot(6, ends[1]);
+}
+
+/* Not inline: so the addresses are not on the stack together with what policy needs. */
+static __noinline __u32 uplink_slots(struct __sk_buff *skb)
+{
+	__be16 type;
+
+	/* A tagged frame is another interface's. */
+	if (skb->vlan_present ||
+	    bpf_skb_load_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type)) < 0)
+		return 0;
+	if (type == bpf_htons(ETH_P_IP))
+		return uplink_slots4(skb);
+	return type == bpf_htons(ETH_P_IPV6) ? uplink_slots6(skb) : 0;
 }
 
 static __always_inline __u32 uplink_interface(__u32 slot)

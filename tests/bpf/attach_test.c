@@ -102,6 +102,37 @@ static void test_attach_survives_close(void **state)
 	}
 }
 
+static void test_uplink_has_programs_of_its_own(void **state)
+{
+	for (size_t i = 0; i < kinds(); i++) {
+		struct dataplane *dp = open_active(both[i]);
+		int ifindex = env_veth("eth7"), other = env_veth(NAME);
+		struct err err;
+
+		attach(dp, other, NAME);
+		assert_false(dataplane_is_uplink(dp, other, NAME));
+		env_ok(dataplane_attach_uplink(dp, ifindex, "eth7", &err), &err);
+		assert_true(dataplane_is_uplink(dp, ifindex, "eth7"));
+		assert_false(dataplane_is_attached(dp, ifindex, "eth7"));
+		assert_first(both[i], ifindex, "eth7");
+		assert_int_not_equal(env_program(both[i], ifindex, "eth7", true),
+				     env_program(both[i], other, NAME, true));
+		dataplane_close(dp);
+
+		/* The next run takes it over, or takes the programs off. */
+		dp = open_active(both[i]);
+		assert_false(dataplane_is_uplink(dp, ifindex, "eth7"));
+		assert_first(both[i], ifindex, "eth7");
+		env_ok(dataplane_attach_uplink(dp, ifindex, "eth7", &err), &err);
+		assert_true(dataplane_is_uplink(dp, ifindex, "eth7"));
+		env_ok(dataplane_detach_uplink(dp, ifindex, "eth7", &err), &err);
+		assert_bare(ifindex);
+		env_delete("eth7");
+		env_delete(NAME);
+		dataplane_close(dp);
+	}
+}
+
 static void test_attach_to_missing_interface_fails(void **state)
 {
 	for (size_t i = 0; i < kinds(); i++) {
@@ -299,6 +330,7 @@ int main(void)
 		TEST(test_attach_and_detach_leave_nothing_behind),
 		TEST(test_late_detach_leaves_the_successor_alone),
 		TEST(test_attach_survives_close),
+		TEST(test_uplink_has_programs_of_its_own),
 		TEST(test_attach_to_missing_interface_fails),
 		TEST(test_foreign_programs_stay_behind_ours),
 		TEST(test_program_detached_by_someone_else_is_noticed_and_put_back),

@@ -58,6 +58,25 @@ static void test_defaults_are_those_of_the_container_deployment(void **state)
 	assert_int_equal(f->reports, 0);
 }
 
+static void test_uplinks_are_names_or_found(void **state)
+{
+	static const char *const wrong[] = {"eth0,", "eth0,,eth1", "eth 0", "a/b", "a-name-of-16-chars"};
+	struct fixture *f = *state;
+
+	resolve(f);
+	assert_string_equal(f->felix.uplinks, "");
+	felix_set(&f->values, "Uplinks", true, "eth0,bond1.7");
+	resolve(f);
+	assert_string_equal(f->felix.uplinks, "eth0,bond1.7");
+	assert_int_equal(f->reports, 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		felix_set(&f->values, "Uplinks", true, wrong[i]);
+		resolve(f);
+		assert_string_equal(f->felix.uplinks, "");
+		assert_int_equal(f->reports, 1);
+	}
+}
+
 static void test_environment_beats_host_beats_global(void **state)
 {
 	static const char *const name = "DefaultEndpointToHostAction";
@@ -117,6 +136,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_defaults_are_those_of_the_container_deployment, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_environment_beats_host_beats_global, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_uplinks_are_names_or_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_value_nobody_can_use_is_reported_and_hides_lower_ones,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_only_what_programs_depend_on_needs_a_reload, set_up,

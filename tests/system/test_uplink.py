@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Traffic between containers and other hosts: with and without NAT, past the host's stack, over restarts."""
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+
+import pytest
+
+import lab
+
+OPEN = ("inbound", "allow", "tcp", "to", "ports", "80,81")
+
+
+@contextlib.contextmanager
+def echo_server(namespace, port):
+    """A TCP server outside that echoes; yields the list of its clients' addresses."""
+    listener = lab.socket_in(namespace.path, socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("0.0.0.0", port))
+    listener.listen()
+    clients = []
+
+    def serve(connection):
+        with connection, contextlib.suppress(OSError):
+            while data := connection.recv(4096):
+                connection.sendall(data)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, client = listener.accept()
+                clients.append(client[0])
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield clients
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def dial_from(namespace, address, port, seconds=2):
+    connection = lab.socket_in(namespace.path, socket.AF_INET, socket.SOCK_STREAM)
+    connection.settimeout(seconds)
+    try:
+        connection.connect((address, port))
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def reaches(namespace, address, port, seconds=2):
+    connection = dial_from(namespace, address, port, seconds)
+    if not connection:
+        return False
+    with connection:
+        return lab.echoes(connection)
+
+
+def route_to(namespace, address, machine):
+    namespace.run("ip", "route", "replace", address, "via", machine.address)
+
+
+def wait_for_uplink(machine, name="eth0", present=True):
+    paths = [machine.path("bpf", "calico", "v1", "links", f"{name}_{side}") for side in ("in", "out")]
+    lab.until(lambda: all(os.path.exists(path) == present for path in paths), what=f"{name} as an uplink")
+
+
+def close_forwarding(machine):
+    """From here on the host's netfilter drops whatever the host forwards."""
+    machine.run("nft", "add table inet closed; add chain inet closed forward "
+                       "{ type filter hook forward priority -500; policy drop; }")
+
+
+def open_forwarding(machine):
+    machine.run("nft", "delete table inet closed")
+
+
+@pytest.fixture
+def served(machine):
+    """A machine with an echo server on a network that lets anybody to ports 80 and 81; and its address."""
+    machine.create_network("web")
+    machine.calicoctl("profile", "web", "rule", "add", *OPEN)
+    address = machine.start_echo("www", "web", 80, 81, 82)
+    wait_for_uplink(machine)
+    return machine, address
+
+
+def test_outside_reaches_what_policy_opens(served, network):
+    machine, address = served
+    route_to(network.namespace, address, machine)
+    lab.until(lambda: reaches(network.namespace, address, 80), what="the opening of the port")
+    assert not reaches(network.namespace, address, 82, seconds=1)
+    with dial_from(network.namespace, address, 81) as connection:
+        assert lab.echoes(connection)
+        close_forwarding(machine)
+        assert lab.echoes(connection, b"x" * 100000 + b"\n")
+        assert reaches(network.namespace, address, 80)  # the whole flow passes by the stack
+        machine.calicoctl("profile", "web", "rule", "remove", *OPEN)
+        connection.settimeout(1)
+        lab.until(lambda: not lab.echoes(connection), what="the end of the connection")
+
+
+def test_container_reaches_outside_without_nat(served, network):
+    machine, address = served
+    route_to(network.namespace, address, machine)
+    with echo_server(network.namespace, 9000) as clients, machine.dial("www", "172.30.0.1", 9000) as connection:
+        assert lab.echoes(connection)
+        assert clients == [address]
+        close_forwarding(machine)
+        assert lab.echoes(connection, b"x" * 100000 + b"\n")
+        # Only flows that the stack has passed once leave by it.
+        assert not machine.connects("www", "172.30.0.1", 9000, seconds=1)
+        open_forwarding(machine)
+        assert machine.connects("www", "172.30.0.1", 9000)
+
+
+def test_container_reaches_outside_with_nat(machine, network):
+    machine.calicoctl("pool", "add", "10.77.0.0/16", "--nat-outgoing")
+    machine.create_network("web", "--subnet", "10.77.0.0/16")
+    machine.start("client", "web")
+    wait_for_uplink(machine)
+    with echo_server(network.namespace, 9000) as clients, machine.dial("client", "172.30.0.1", 9000) as connection:
+        assert lab.echoes(connection)
+        assert clients == [machine.address]
+        assert lab.echoes(connection, b"x" * 100000 + b"\n")
+        assert machine.connects("client", "172.30.0.1", 9000)
+
+
+def test_rules_of_the_host_s_nat_work(served, network):
+    machine, address = served
+    nat = ("iptables", "-w", "-t", "nat", "-A", "PREROUTING", "-p", "tcp")
+    machine.run(*nat, "-d", machine.address, "--dport", "8080", "-j", "DNAT", "--to", f"{address}:80")
+    machine.run(*nat, "-d", "203.0.113.1", "--dport", "80", "-j", "DNAT", "--to", "172.30.0.1:9000")
+    # Into a container, from a host that knows no route to it.
+    lab.until(lambda: reaches(network.namespace, machine.address, 8080), what="the opening of the port")
+    with dial_from(network.namespace, machine.address, 8080) as connection:
+        assert lab.echoes(connection, b"x" * 100000 + b"\n")
+    # Out of a container.
+    route_to(network.namespace, address, machine)
+    with echo_server(network.namespace, 9000) as clients, machine.dial("www", "203.0.113.1", 80) as connection:
+        assert lab.echoes(connection, b"x" * 100000 + b"\n")
+        assert clients == [address]
+
+
+def test_docker_s_own_containers_keep_working(machine, network):
+    wait_for_uplink(machine)
+    machine.start_echo("plain", "bridge", 80, options=("-p", "8080:80"))
+    assert reaches(network.namespace, machine.address, 8080)
+    with echo_server(network.namespace, 9000) as clients:
+        assert machine.connects("plain", "172.30.0.1", 9000)
+        assert clients == [machine.address]
+
+
+def test_too_large_packets_are_answered(served, network):
+    machine, address = served
+    machine.run("ip", "route", "replace", "172.30.0.1", "dev", "eth0", "mtu", "1200")
+    route_to(network.namespace, address, machine)
+    with echo_server(network.namespace, 9000), machine.dial("www", "172.30.0.1", 9000) as connection:
+        assert lab.echoes(connection)
+        assert lab.echoes(connection, b"x" * 100000 + b"\n")
+
+
+def test_containers_of_two_hosts_talk(two_machines):
+    first, second = two_machines
+    first.create_network("web")
+    servers = [made.start_echo(f"server-{made.name}", "web", 80) for made in two_machines]
+    for made, other, address in ((first, second, servers[1]), (second, first, servers[0])):
+        wait_for_uplink(made)
+        route_to(made, address, other)
+    assert first.connects("server-host-a", servers[1], 80)
+    assert second.connects("server-host-b", servers[0], 80)
+    with first.dial("server-host-a", servers[1], 80) as connection:
+        assert lab.echoes(connection)
+        for made in two_machines:
+            close_forwarding(made)
+        assert lab.echoes(connection, b"x" * 100000 + b"\n")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_connections_outlive_the_daemon(served, network, how):
+    machine, address = served
+    route_to(network.namespace, address, machine)
+    with dial_from(network.namespace, address, 80) as connection:
+        assert lab.echoes(connection)
+        machine.stop_node(how)
+        wait_for_uplink(machine)
+        assert lab.echoes(connection)
+        assert reaches(network.namespace, address, 81)
+        assert not reaches(network.namespace, address, 82, seconds=1)
+        machine.start_node()
+        assert lab.echoes(connection)
+        assert reaches(network.namespace, address, 81)
+        assert not reaches(network.namespace, address, 82, seconds=1)
+
+
+def test_uplinks_come_and_go(cluster_machine):
+    machine = cluster_machine
+    wait_for_uplink(machine)
+    machine.etcd.etcdctl("set", "/calico/v1/config/Uplinks", "eth8,eth9")
+    wait_for_uplink(machine, present=False)
+    machine.run("ip", "link", "add", "eth9", "type", "veth", "peer", "name", "far9")
+    wait_for_uplink(machine, "eth9")
+    machine.run("ip", "link", "delete", "eth9")
+    wait_for_uplink(machine, "eth9", present=False)
+    machine.etcd.etcdctl("set", "/calico/v1/config/Uplinks", "none")
+    machine.etcd.etcdctl("rm", "/calico/v1/config/Uplinks")
+    wait_for_uplink(machine)
+    machine.stop_node()
+    machine.run(f"{lab.BUILD}/calico-node", "--teardown")
+    wait_for_uplink(machine, present=False)

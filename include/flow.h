@@ -36,11 +36,11 @@ enum flow_flags {
 	FLOW_ESTABLISHED = 1 << 2, /* replied, and for TCP also acknowledged by the opener */
 	FLOW_FROM_HOST = 1 << 3,   /* opened by this host: no policy applies */
 	FLOW_NAT_OUT = 1 << 4,	   /* the host masquerades what leaves it */
+	FLOW_ROUTED = 1 << 9,	   /* only through the host's stack, whose NAT may change it */
+	FLOW_DIRECT = 1 << 10,	   /* with an end elsewhere, and no NAT on the host: past its stack */
 	/* Kept for each end: what is named is the flag of end 0; that of end 1 is the next higher bit. */
-	FLOW_FIN = 1 << 5,     /* sent FIN */
-	FLOW_RST = 1 << 7,     /* sent RST and nothing since */
-	FLOW_ROUTED = 1 << 9,  /* only through the host's stack, whose NAT may change it */
-	FLOW_DIRECT = 1 << 10, /* with an end elsewhere, and no NAT on the host: past its stack */
+	FLOW_FIN = 1 << 5, /* sent FIN */
+	FLOW_RST = 1 << 7, /* sent RST and nothing since */
 };
 
 /* What this host knows about one end of a flow. Zero for an end elsewhere, but for the generation. */

@@ -204,6 +204,23 @@ static void test_fence_waits_for_running_programs(void **state)
 	dataplane_close(dp);
 }
 
+static void test_fence_comes_home(void **state)
+{
+	struct dataplane *dp = start();
+	const struct policy_sink *sink = dataplane_sink(dp);
+	cpu_set_t home, before, after;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(home), &home), 0);
+	CPU_ZERO(&before);
+	CPU_SET((size_t)sched_getcpu(), &before);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_int_equal(sink->fence(sink->arg), 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+	assert_true(CPU_EQUAL(&before, &after));
+	assert_int_equal(sched_setaffinity(0, sizeof(home), &home), 0);
+	dataplane_close(dp);
+}
+
 static __u32 slot_of(__u32 ifindex)
 {
 	struct interface entry = {0};
@@ -373,6 +390,7 @@ int main(void)
 		TEST(test_sink_erases_idempotently),
 		TEST(test_full_map_and_foreign_index_are_refused),
 		TEST(test_fence_waits_for_running_programs),
+		TEST(test_fence_comes_home),
 		TEST(test_endpoint_and_its_interface_go_together),
 		TEST(test_endpoint_slot_out_of_range_is_refused),
 		TEST(test_drops_are_summed_and_forgotten_with_the_interface),

@@ -20,7 +20,6 @@ int sink_open(struct bpf_object *maps, bool fenced, struct policy_sink *ret)
 
 	if (!sink)
 		return -ENOMEM;
-	sink->fence_outer = sink->fence_inner = -1;
 	r = sink_init(sink, &programs);
 	if (r < 0) {
 		sink_done(sink);

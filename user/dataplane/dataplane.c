@@ -142,7 +142,7 @@ int dataplane_open(const struct dataplane_config *config, struct dataplane **ret
 
 	if (!dp)
 		return err_set(err, ENOMEM, "out of memory while opening the dataplane");
-	dp->bpffs_fd = dp->sink.fence_outer = dp->sink.fence_inner = -1;
+	dp->bpffs_fd = -1;
 	rc = dataplane_init(dp, config, err);
 	if (rc) {
 		dataplane_close(dp);

@@ -7,6 +7,7 @@
 
 #include "dataplane/attach.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/fence.h"
 #include "netlink/netlink.h"
 
 /* ---- maps.c: sizes, sharing and pins of maps ---- */
@@ -62,10 +63,10 @@ int programs_map(const struct programs *programs, const char *name);
 
 struct sink {
 	struct policy_sink ops;
-	int map[POLICY_MAP_COUNT];    /* borrowed descriptors */
-	int rule_hits;		      /* borrowed */
-	struct traffic *no_hits;      /* a zero for each CPU */
-	int fence_outer, fence_inner; /* owned; -1: none */
+	int map[POLICY_MAP_COUNT]; /* borrowed descriptors */
+	int rule_hits;		   /* borrowed */
+	struct traffic *no_hits;   /* a zero for each CPU */
+	struct fence *fence;
 };
 
 int sink_init(struct sink *sink, const struct programs *programs);

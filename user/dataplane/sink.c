@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -49,29 +48,11 @@ static int sink_erase(void *arg, enum policy_map map, const void *key)
 	return bpf_map_delete_elem(sink->map[map], key) && errno != ENOENT ? -errno : 0;
 }
 
-/*
- * Programs run inside an RCU read section, and after an update of a map of maps the kernel waits for all of
- * them before it returns to user space: map_update_elem() -> maybe_wait_bpf_programs() -> synchronize_rcu(),
- * since Linux 4.15 (commit 1ae80cf31938, "bpf: wait for running BPF programs when updating map-in-map").
- */
 static int sink_fence(void *arg)
 {
 	struct sink *sink = arg;
-	__u32 key = 0, value = (__u32)sink->fence_inner;
 
-	return bpf_map_update_elem(sink->fence_outer, &key, &value, BPF_ANY) ? -errno : 0;
-}
-
-static int make_fence(struct sink *sink)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts);
-
-	sink->fence_inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fence", 4, 4, 1, NULL);
-	if (sink->fence_inner < 0)
-		return -errno;
-	opts.inner_map_fd = (__u32)sink->fence_inner;
-	sink->fence_outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "fence", 4, 4, 1, &opts);
-	return sink->fence_outer < 0 ? -errno : 0;
+	return fence_wait(sink->fence);
 }
 
 int sink_init(struct sink *sink, const struct programs *programs)
@@ -94,14 +75,11 @@ int sink_init(struct sink *sink, const struct programs *programs)
 		sink->map[i] = bpf_map__fd(map);
 		sink->ops.capacity[i] = bpf_map__max_entries(map);
 	}
-	return make_fence(sink);
+	return fence_new(&sink->fence);
 }
 
 void sink_done(struct sink *sink)
 {
 	free(sink->no_hits);
-	if (sink->fence_outer >= 0)
-		close(sink->fence_outer);
-	if (sink->fence_inner >= 0)
-		close(sink->fence_inner);
+	fence_free(sink->fence);
 }

@@ -342,6 +342,38 @@ static void test_writer_that_did_not_tell_is_noticed(void **state)
 	assert_next(fixture->recorder, "/calico/v1/a=2");
 }
 
+/* Bytes that this process has read from files. */
+static long long bytes_read(void)
+{
+	FILE *file = fopen("/proc/self/io", "r");
+	long long count = -1;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "rchar: %lld", &count), 1);
+	fclose(file);
+	return count;
+}
+
+static void test_looking_does_not_read_the_whole_log(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stat st;
+	long long before;
+
+	put(fixture->store, "/calico/v1/a", "1");
+	run_sql("INSERT INTO change (kind, key, value) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+		"FROM n WHERE i < 8000) SELECT 0, '/calico/v1/x' || i, hex(zeroblob(500)) FROM n");
+	fixture->recorder = watch(fixture->store, "/calico/v1");
+	assert_next(fixture->recorder, "/calico/v1/a=1");
+	assert_next(fixture->recorder, "in sync");
+	assert_quiet(fixture->recorder, fixture->store, "/calico/v1");
+	before = bytes_read();
+	for (int i = 0; i < 20; i++)
+		assert_quiet(fixture->recorder, fixture->store, "/calico/v1");
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(bytes_read() - before < st.st_size);
+}
+
 static void test_watch_without_inotify(void **state)
 {
 	struct fixture *fixture = *state;
@@ -419,6 +451,7 @@ int main(int argc, char **argv)
 		TEST(test_older_copy_put_back_is_read_again),
 		TEST(test_other_processes_are_seen_at_once),
 		TEST(test_writer_that_did_not_tell_is_noticed),
+		TEST(test_looking_does_not_read_the_whole_log),
 		TEST(test_watch_without_inotify),
 		TEST(test_killed_writer_leaves_a_whole_store),
 	};

@@ -122,8 +122,11 @@ static int check_history(struct sqlite_db *db, const struct store_feed *feed)
 
 	if (r == 0 && strcmp(identity, feed->identity) != 0)
 		r = -EREMCHG;
+	/* Asked for both at once, SQLite would read the whole log. */
 	if (r == 0)
-		r = sql_open(db, &row, "SELECT min(revision), max(revision) FROM change", NULL);
+		r = sql_open(db, &row,
+			     "SELECT (SELECT min(revision) FROM change), (SELECT max(revision) FROM change)",
+			     NULL);
 	if (r < 0)
 		return r;
 	r = sql_next(db, row);

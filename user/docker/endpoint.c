@@ -9,6 +9,7 @@
 #include "docker/internal.h"
 #include "docker/request.h"
 #include "util/log.h"
+#include "util/offload.h"
 
 struct veth_names veth_names_of(const char *endpoint_id)
 {
@@ -34,16 +35,50 @@ bool endpoint_key_is_ours(const char *key, const char **ret_id)
 	       !strcmp(parts.workload, WORKLOAD);
 }
 
+struct unplugging {
+	int ifindex, rc;
+	struct err err;
+};
+
+static void delete_interface(void *arg)
+{
+	struct unplugging *unplugging = arg;
+	struct netlink *netlink;
+
+	unplugging->rc = netlink_open(&netlink, &unplugging->err);
+	if (unplugging->rc < 0)
+		return;
+	unplugging->rc = link_delete(netlink, unplugging->ifindex, &unplugging->err);
+	netlink_close(netlink);
+}
+
+/*
+ * In a thread: the kernel waits for some grace periods, 20 to 50 ms, before it lets an interface with programs
+ * go, and everything else would wait with it.
+ */
+static int delete_pair(struct plugin *plugin, const char *host_name, struct err *err)
+{
+	struct unplugging unplugging = {.ifindex = link_index(plugin->netlink, host_name)};
+	int rc;
+
+	if (unplugging.ifindex <= 0)
+		return 0;
+	rc = offload(delete_interface, &unplugging);
+	if (rc < 0)
+		return err_set(err, -rc, "cannot delete the interface %s: %s", host_name, strerror(-rc));
+	if (unplugging.rc < 0)
+		*err = unplugging.err;
+	return unplugging.rc;
+}
+
 void endpoint_unplug(struct plugin *plugin, const char *id)
 {
 	struct veth_names names = veth_names_of(id);
 	char key[KEY_MAX];
 	struct err err;
-	int ifindex;
 
 	agent_remove_endpoint(plugin->agent, endpoint_key(plugin, id, key));
-	ifindex = link_index(plugin->netlink, names.host);
-	if (ifindex > 0 && link_delete(plugin->netlink, ifindex, &err) < 0)
+	if (delete_pair(plugin, names.host, &err) < 0)
 		log_warn("docker", "endpoint %.12s: %s; the collector tries again", id, err.text);
 	sandbox_leave(plugin->sandboxes, id);
 }

@@ -53,8 +53,8 @@ static void delete_interface(void *arg)
 }
 
 /*
- * In a thread: the kernel waits for some grace periods, 20 to 50 ms, before it lets an interface with programs
- * go, and everything else would wait with it.
+ * In a thread: the kernel waits for some grace periods, 20 to 50 ms, before it lets an interface with
+ * programs go, and everything else would wait with it.
  */
 static int delete_pair(struct plugin *plugin, const char *host_name, struct err *err)
 {

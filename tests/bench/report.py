@@ -70,8 +70,8 @@ def scale_table(results):
 
 def attach_table(results):
     times = results["attach"]
-    return table(["docker run --rm busybox true", "s, median"],
-                 [[name, number(value)] for name, value in times.items()])
+    return table(["docker run --rm busybox true", "s, median", "s, least"],
+                 [[name, number(value["median"]), number(value["least"])] for name, value in times.items()])
 
 
 # Targets: what is measured, how it reads, the limit. A function returns None where nothing was measured.

@@ -100,8 +100,16 @@ def summarize_cpu(rounds, names):
                    for test in tests if rounds.of(name, test)} for name in names}
 
 
+def summarize_streams(streams, latency, names):
+    return {name: {"bits": stats.median(streams.of(name, "bits")),
+                   "ratio": streams.median_ratio(name, "bare", "bits"),
+                   "skb_bytes": stats.median(streams.of(name, "skb")),
+                   "round_trip_ns": {test: stats.median(latency.of(name, test)) for test in traffic.LATENCIES}}
+            for name in names}
+
+
 def measure_traffic(network, chosen, results):
-    cpu, throughput = stats.Rounds(), stats.Rounds()
+    cpu, streams, latency = stats.Rounds(), stats.Rounds(), stats.Rounds()
     for setup in range(chosen.setups):
         with contextlib.ExitStack() as stack:
             found = [stack.enter_context(variant) for variant in traffic.all_variants(network)]
@@ -110,14 +118,13 @@ def measure_traffic(network, chosen, results):
                 print(f"CPU time per unit: {len(found)} variants, set-up {setup + 1} of {chosen.setups}", flush=True)
                 cpu.extend(traffic.cpu_per_unit(found, chosen.rounds // chosen.setups, chosen.cpu))
             if "throughput" in chosen.steps:
-                print("Throughput", flush=True)
-                throughput.extend(traffic.throughput(found, 2 if chosen.quick else 4, 1))
+                print("Throughput and latency", flush=True)
+                streams.extend(traffic.throughput(found, 2 if chosen.quick else 4, 1))
+                latency.extend(traffic.latency(found, 2 if chosen.quick else 4, 1000 if chosen.quick else 10000))
     if "cpu" in chosen.steps:
         results["cpu"] = summarize_cpu(cpu, results["variants"])
     if "throughput" in chosen.steps:
-        results["throughput"] = {
-            name: {"median": stats.median(throughput.of(name, "iperf3")),
-                   "median_ratio": throughput.median_ratio(name, "bare", "iperf3")} for name in results["variants"]}
+        results["throughput"] = summarize_streams(streams, latency, results["variants"])
 
 
 def measure_scale(network, chosen, results):

@@ -51,9 +51,12 @@ def sizes_table(results):
 
 
 def throughput_table(results):
-    rows = [[results["variants"][name], number(value["median"] / 1e9, "{:.1f}"), number(value["median_ratio"])]
+    rows = [[results["variants"][name], number(value["bits"] / 1e9, "{:.1f}"), number(value["ratio"]),
+             number(value["skb_bytes"] / 1024, "{:.1f}")] +
+            [number(value["round_trip_ns"][test] / 1000, "{:.1f}") for test in traffic.LATENCIES]
             for name, value in results["throughput"].items()]
-    return table(["one TCP stream", "Gbit/s, median", "to bare routing"], rows)
+    return table(["one TCP stream; one byte there and back", "Gbit/s, median", "to bare routing", "average skb, KB",
+                  *(f"round trip {test}, µs" for test in traffic.LATENCIES)], rows)
 
 
 def scale_table(results):
@@ -136,7 +139,9 @@ SECTIONS = (
      lambda results: cpu_table(results, 4) + "\n\n" + cpu_table(results, 6)),
     ("paths", "The program alone", "Nanoseconds of `from_endpoint` more than an empty program.", paths_table),
     ("programs", "Programs", "", sizes_table),
-    ("throughput", "Throughput", "", throughput_table),
+    ("throughput", "Throughput and latency",
+     "The average size of the packets that the receiver's interface gets shows whether super-packets stay whole.",
+     throughput_table),
     ("scale", "The daemon",
      "Propagation: from the write into the datastore to the first packet of a flow that is refused, or let through.",
      scale_table),

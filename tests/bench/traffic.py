@@ -16,6 +16,7 @@ TESTS = {
     "fresh": "UDP packet, new flow each",
 }
 FAMILIES = (4, 6)
+LATENCIES = ("p50", "p99", "p99.9")
 IPERF_PORT = 5201
 LIVE_FLOWS = 100000
 MEMBERS = 10000
@@ -68,8 +69,23 @@ def cpu_per_unit(all_of_them, rounds, cpu):
     return measured
 
 
+def received(endpoint):
+    """What its interface has received: (packets, bytes). A super-packet is one packet."""
+    link = json.loads(endpoint.namespace.run("ip", "-j", "-s", "link", "show", "dev", "eth0").stdout)[0]
+    return link["stats64"]["rx"]["packets"], link["stats64"]["rx"]["bytes"]
+
+
+def iperf(variant, seconds):
+    """Bits per second, and the average size of what arrived at the receiver."""
+    a, b = variant.endpoints
+    before = received(b)
+    done = a.namespace.run("iperf3", "-J", "-c", b.address[4], "-p", str(IPERF_PORT), "-t", str(seconds), "-A", "0,1")
+    packets, size = (after - was for after, was in zip(received(b), before))
+    return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"], size / packets
+
+
 def throughput(all_of_them, rounds, seconds):
-    """Rounds of bits per second of one TCP stream, sender and receiver on processors of their own."""
+    """Rounds of one TCP stream, sender and receiver on processors of their own: "bits" per second, "skb" in bytes."""
     measured = stats.Rounds()
     servers = []
     with open("/dev/null", "w") as null:
@@ -80,13 +96,23 @@ def throughput(all_of_them, rounds, seconds):
     try:
         for number in range(rounds):
             for variant in all_of_them:
-                a, b = variant.endpoints
-                done = a.namespace.run("iperf3", "-J", "-c", b.address[4], "-p", str(IPERF_PORT), "-t", str(seconds),
-                                       "-A", "0,1")
-                end = json.loads(done.stdout)["end"]
-                measured.add(variant.name, "iperf3", number, end["sum_received"]["bits_per_second"])
+                for test, value in zip(("bits", "skb"), iperf(variant, seconds)):
+                    measured.add(variant.name, test, number, value)
     finally:
         for server in servers:
             server.kill()
             server.wait()
+    return measured
+
+
+def latency(all_of_them, rounds, trips):
+    """Rounds of nanoseconds of a TCP round trip: "p50", "p99", "p99.9"."""
+    measured = stats.Rounds()
+    for number in range(rounds):
+        for variant in all_of_them:
+            _, *where = variant.line().split()[:-1]
+            done = subprocess.run([variants.tool("latency_bench"), str(trips), *where], check=True,
+                                  stdout=subprocess.PIPE, text=True)
+            for test, value in zip(LATENCIES, done.stdout.split()):
+                measured.add(variant.name, test, number, int(value))
     return measured

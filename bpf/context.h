@@ -86,7 +86,7 @@ enum packet_flags {
 	PACKET_TO_HOST = 1 << 6,	/* this host itself receives it */
 	PACKET_NAT_OUT = 1 << 7,	/* the host masquerades it */
 	PACKET_REPLACE_FLOW = 1 << 8,	/* its flow's entry is outdated */
-	PACKET_FAULT = 1 << 9,		/* a map entry that policy needs does not exist */
+	PACKET_FAULT = 1 << 9,		/* a map entry that policy needs does not exist or cannot be read */
 	PACKET_ACTIVE = 1 << 10,	/* sender's interface has an active endpoint */
 	PACKET_UPLINK = 1 << 11,	/* arrives from, or leaves to, another host */
 };

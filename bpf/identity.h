@@ -38,21 +38,48 @@ static __always_inline const struct address *prefix6_find(const __be32 *address)
 	return bpf_map_lookup_elem(&prefix6, &key);
 }
 
-/* Fills *ret; an address that nothing is known about is in no set. */
-static __noinline void identity_find(__u8 family, const __be32 *address, struct address *ret)
-{
-	const struct address *found = family == 4 ? address4_find(address) : address6_find(address);
-	const __u8 *bytes = (const __u8 *)address;
-	struct address none = {};
+/* More than a packet meets in a row, unless its processor is stopped between any two instructions. */
+#define ADDRESS_READS 4
 
-	if (found) {
+/*
+ * address: four words, also of IPv4. Fills *ret with what the map of exact addresses says: 1. Nothing: 0. -1:
+ * what was read each time belonged to another address by then.
+ */
+static __noinline int address_find(__u8 family, const __be32 *address, struct address *ret)
+{
+	for (int i = 0; i < ADDRESS_READS; i++) {
+		const struct address *found = family == 4 ? address4_find(address) : address6_find(address);
+
+		if (!found)
+			return 0;
 		*ret = *found;
-		return;
+		/* Checked is the copy. */
+		asm volatile("" ::: "memory");
+		if (ret->check == address_check(address, ret))
+			return 1;
 	}
-	found = family == 4 ? prefix4_find(address) : prefix6_find(address);
-	*ret = found ? *found : none;
+	return -1;
+}
+
+/* Fills *ret; an address that nothing is known about is in no set. -1: not to be found out. */
+static __noinline int identity_find(__u8 family, const __be32 *address, struct address *ret)
+{
+	const __u8 *bytes = (const __u8 *)address;
+	const struct address *around;
+	struct address none = {};
+	int found = address_find(family, address, ret);
+
+	if (found > 0)
+		return 0;
+	*ret = none;
+	if (found < 0)
+		return found;
+	around = family == 4 ? prefix4_find(address) : prefix6_find(address);
+	if (around)
+		*ret = *around;
 	/* Prefixes have no generation of their own: see GENERATION_UNKNOWN. */
 	ret->generation_slot = family == 4 ? bytes[3] : bytes[15];
+	return 0;
 }
 
 static __always_inline __u32 generation_read(__u32 slot)
@@ -68,8 +95,9 @@ static __always_inline __u32 generation_read(__u32 slot)
  */
 static __always_inline void packet_identify(struct packet *p)
 {
-	identity_find(p->tuple.family, p->tuple.source, &p->source);
-	identity_find(p->tuple.family, p->tuple.destination, &p->destination);
+	if (identity_find(p->tuple.family, p->tuple.source, &p->source) < 0 ||
+	    identity_find(p->tuple.family, p->tuple.destination, &p->destination) < 0)
+		p->flags |= PACKET_FAULT;
 	p->source_generation = generation_read(p->source.generation_slot);
 	p->destination_generation = generation_read(p->destination.generation_slot);
 }

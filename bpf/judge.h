@@ -146,6 +146,8 @@ __noinline int judge(struct packet *p)
 	if (!p)
 		return -DROP_REASON_INTERNAL;
 	packet_identify(p);
+	if (p->flags & PACKET_FAULT)
+		return -DROP_REASON_INTERNAL;
 	if (p->flags & PACKET_FROM_HOST)
 		return 0;
 	if (p->from.endpoint && !is_translated(p)) {

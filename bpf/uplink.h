@@ -12,9 +12,10 @@
 /* The slot of the endpoint of this host that has the address, or 0. */
 static __always_inline __u32 uplink_slot(__u8 family, const __be32 *address)
 {
-	const struct address *known = family == 4 ? address4_find(address) : address6_find(address);
+	struct address known;
 
-	return known && (known->flags & ADDRESS_LOCAL) ? known->endpoint : 0;
+	return address_find(family, address, &known) > 0 && (known.flags & ADDRESS_LOCAL) ? known.endpoint
+											  : 0;
 }
 
 /* Slots of the endpoints of this host that the packet's source and destination belong to; 0: none. */
@@ -23,11 +24,13 @@ static __always_inline __u32 uplink_slot(__u8 family, const __be32 *address)
 
 static __always_inline __u32 uplink_slots4(struct __sk_buff *skb)
 {
-	__be32 ends[2];
+	__be32 ends[2], source[4] = {}, destination[4] = {};
 
 	if (bpf_skb_load_bytes(skb, ETH_LENGTH + offsetof(struct iphdr, saddr), ends, sizeof(ends)) < 0)
 		return 0;
-	return uplink_slot(4, &ends[0]) << 16 | uplink_slot(4, &ends[1]);
+	source[0] = ends[0];
+	destination[0] = ends[1];
+	return uplink_slot(4, source) << 16 | uplink_slot(4, destination);
 }
 
 static __always_inline __u32 uplink_slots6(struct __sk_buff *skb)

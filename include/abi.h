@@ -61,8 +61,26 @@ struct address {
 	__u32 generation_slot; /* index into `generation` */
 	__u16 endpoint;	       /* endpoint slot when ADDRESS_LOCAL, else 0 */
 	__u16 flags;	       /* enum address_flags */
+	__u64 check;	       /* address_check() in the maps of exact addresses, else 0 */
 };
-ABI_ASSERT_SIZE(struct address, 16);
+ABI_ASSERT_SIZE(struct address, 24);
+
+/*
+ * What a hash map's entry was erased from or replaced by is used for another key at once, also while a
+ * program reads it (kernel/bpf/hashtab.c, htab_elem_free()): what is read may be another address's, or of
+ * both in parts. The check tells: a sum of all words, each times an odd number of its own, so that any
+ * difference in them shows but for one time in 2^32. Prefixes need none: tries wait for all readers. address:
+ * IPv4 in element 0, the others zero.
+ */
+static inline __u64 address_check(const __be32 *address, const struct address *value)
+{
+	return 0xb9096a04e7d80069ULL + address[0] * 0xc963cfe0afae5a3bULL +
+	       address[1] * 0xe1454c40c439f34bULL + address[2] * 0xa6b563b1e794ee15ULL +
+	       address[3] * 0xac8be7d742840d2bULL + value->row * 0xd96e5adfa2beee31ULL +
+	       (value->first_word | (__u32)value->words << 16) * 0x99fcfc64e7aa8577ULL +
+	       value->generation_slot * 0xd3d23c0bdf43efb3ULL +
+	       (value->endpoint | (__u32)value->flags << 16) * 0xe7ca430e92ac3d43ULL;
+}
 
 struct address4_key {
 	__u8 address[4];

@@ -82,10 +82,25 @@ static void parse6(const char *text, struct address6_key *ret)
 
 void fixture_address4(struct fixture *fixture, const char *text, __u64 sets, const struct address *address)
 {
+	struct address checked = *address;
 	struct address4_key key;
+	__be32 words[4] = {0};
 	parse4(text, &key);
+	memcpy(words, key.address, sizeof(key.address));
+	checked.check = address_check(words, address);
 	progrun_put(fixture->progrun, "identity", &address->row, &sets);
-	progrun_put(fixture->progrun, "address4", &key, address);
+	progrun_put(fixture->progrun, "address4", &key, &checked);
+}
+
+static void write_address6(struct fixture *fixture, const char *text, const struct address *address)
+{
+	struct address checked = *address;
+	struct address6_key key;
+	__be32 words[4];
+	parse6(text, &key);
+	memcpy(words, key.address, sizeof(key.address));
+	checked.check = address_check(words, address);
+	progrun_put(fixture->progrun, "address6", &key, &checked);
 }
 
 static void write_addresses(struct fixture *fixture)
@@ -103,13 +118,11 @@ static void write_addresses(struct fixture *fixture)
 	};
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct address address = rows[i].address;
-		struct address6_key key;
 		address.row = 100 + i;
 		address.words = 1;
 		address.generation_slot = GENERATION_FIRST + 1 + i;
 		fixture_address4(fixture, rows[i].v4, rows[i].sets, &address);
-		parse6(rows[i].v6, &key);
-		progrun_put(fixture->progrun, "address6", &key, &address);
+		write_address6(fixture, rows[i].v6, &address);
 	}
 	struct address pool = {.flags = ADDRESS_IN_POOL, .generation_slot = GENERATION_FIRST + 20};
 	struct prefix4_key pool4 = {.prefix_length = 16};

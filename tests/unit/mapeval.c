@@ -202,7 +202,10 @@ struct address maps_address(const struct maps *maps, const struct addr *addr)
 	const struct address *found =
 		find(maps, addr->family == 6 ? MAP_ADDRESS6 : MAP_ADDRESS4, addr->bytes);
 	struct address ret = {};
+	__be32 words[4];
 
+	memcpy(words, addr->bytes, sizeof(words));
+	assert(!found || found->check == address_check(words, found));
 	if (!found)
 		found = find_prefix(maps, addr);
 	if (found)

@@ -207,6 +207,9 @@ static enum policy_map map_key_of(const struct place *place, union place_map_key
 static int write_place(struct policy_engine *engine, const struct change *change)
 {
 	const struct place *place = change->place;
+	struct address value = change->value;
+	struct addr addr = place_addr(place);
+	__be32 words[4];
 	union place_map_key key;
 	enum policy_map map = map_key_of(place, &key);
 	int r;
@@ -217,7 +220,10 @@ static int write_place(struct policy_engine *engine, const struct change *change
 		engine_error(engine, -ENOSPC);
 		return -ENOSPC;
 	}
-	r = sink_write(engine, map, &key, &change->value);
+	memcpy(words, addr.bytes, sizeof(words));
+	if (!place->key.prefix)
+		value.check = address_check(words, &value);
+	r = sink_write(engine, map, &key, &value);
 	if (r == 0 && !place->published)
 		engine->entries[map]++;
 	return r;

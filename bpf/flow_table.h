@@ -106,20 +106,6 @@ static __always_inline void flow6_key(const struct tuple *tuple, __u32 dir, stru
 	key->protocol = tuple->protocol;
 }
 
-static __always_inline struct flow *flow_find(const struct tuple *tuple, __u32 *ret_dir)
-{
-	struct flow4_key key4;
-	struct flow6_key key6;
-
-	*ret_dir = tuple_direction(tuple);
-	if (tuple->family == 4) {
-		flow4_key(tuple, *ret_dir, &key4);
-		return bpf_map_lookup_elem(&flow4, &key4);
-	}
-	flow6_key(tuple, *ret_dir, &key6);
-	return bpf_map_lookup_elem(&flow6, &key6);
-}
-
 /* On whose account a half-open flow is: the opening endpoint's, or the receiver's if that is elsewhere. */
 static __always_inline __u32 flow_account(const struct flow *flow)
 {

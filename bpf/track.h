@@ -21,6 +21,21 @@ static __noinline int flow_insert(const struct tuple *tuple, const struct flow *
 	return bpf_map_update_elem(&flow6, &key6, flow, how);
 }
 
+/* Not inline: so the keys are not on the stack together with what policy needs. */
+static __noinline struct flow *flow_find(const struct tuple *tuple, __u32 *ret_dir)
+{
+	struct flow4_key key4;
+	struct flow6_key key6;
+
+	*ret_dir = tuple_direction(tuple);
+	if (tuple->family == 4) {
+		flow4_key(tuple, *ret_dir, &key4);
+		return bpf_map_lookup_elem(&flow4, &key4);
+	}
+	flow6_key(tuple, *ret_dir, &key6);
+	return bpf_map_lookup_elem(&flow6, &key6);
+}
+
 static __noinline void flow_delete(const struct tuple *tuple)
 {
 	struct flow4_key key4;

@@ -44,7 +44,7 @@ void engine_feed(struct policy_engine *engine, const struct document *d)
 	else if (d->kind == WORKLOAD)
 		r = policy_set_endpoint(engine, d->name, d->workload, d->slot);
 	else if (d->kind == HOST_ENDPOINT)
-		r = policy_set_host_endpoint(engine, d->name, d->host_endpoint);
+		r = policy_set_host_endpoint(engine, d->name, d->host_endpoint, d->slot);
 	assert_int_equal(r, 0);
 }
 
@@ -71,7 +71,7 @@ void engine_remove(struct policy_engine *engine, enum kind kind, const char *nam
 	else if (kind == WORKLOAD)
 		r = policy_set_endpoint(engine, name, NULL, 0);
 	else if (kind == HOST_ENDPOINT)
-		r = policy_set_host_endpoint(engine, name, NULL);
+		r = policy_set_host_endpoint(engine, name, NULL, 0);
 	assert_int_equal(r, 0);
 }
 

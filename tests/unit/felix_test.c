@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,55 @@ static void test_uplinks_are_names_or_found(void **state)
 	}
 }
 
+static void assert_ports(const struct failsafe_ports *ports, const char *expected)
+{
+	char text[512] = "";
+	size_t length = 0;
+
+	for (size_t i = 0; i < ports->count; i++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%u", i ? "," : "",
+					   ports->port[i]);
+	assert_string_equal(text, expected);
+}
+
+static void test_failsafe_ports(void **state)
+{
+	static const char *const good[][2] = {
+		{"22", "22"}, {"1, 0x10 ,020,65535", "1,16,16,65535"}, {"", ""}, {" , ,", ""}, {"22,", "22"},
+	};
+	static const char *const wrong[] = {"0",   "65536", "-1",   "+1",  "22 23",
+					    "ssh", "22;23", "none", "1.5", "99999999999999999999"};
+	static const char name[] = "FailsafeInboundHostPorts";
+	struct fixture *f = *state;
+	char many[6 * (FAILSAFE_PORTS + 1)] = "";
+
+	resolve(f);
+	assert_ports(&f->felix.failsafe_inbound, "22");
+	assert_ports(&f->felix.failsafe_outbound, "2379,2380,4001,7001");
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		felix_set(&f->values, name, false, good[i][0]);
+		resolve(f);
+		assert_ports(&f->felix.failsafe_inbound, good[i][1]);
+		assert_int_equal(f->reports, 0);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		felix_set(&f->values, name, true, wrong[i]);
+		resolve(f);
+		assert_ports(&f->felix.failsafe_inbound, "22");
+		assert_int_equal(f->reports, 1);
+	}
+	for (int i = 0; i < FAILSAFE_PORTS; i++)
+		strcat(many, i ? ",443" : "443");
+	felix_set(&f->values, name, true, many);
+	resolve(f);
+	assert_int_equal(f->felix.failsafe_inbound.count, FAILSAFE_PORTS);
+	strcat(many, ",443");
+	felix_set(&f->values, name, true, many);
+	resolve(f);
+	assert_ports(&f->felix.failsafe_inbound, "22");
+	assert_int_equal(f->reports, 1);
+}
+
 static void test_environment_beats_host_beats_global(void **state)
 {
 	static const char *const name = "DefaultEndpointToHostAction";
@@ -137,6 +187,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_environment_beats_host_beats_global, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_uplinks_are_names_or_found, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_failsafe_ports, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_value_nobody_can_use_is_reported_and_hides_lower_ones,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_only_what_programs_depend_on_needs_a_reload, set_up,

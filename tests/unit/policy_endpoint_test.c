@@ -3,6 +3,7 @@
  * Which rules decide for an endpoint: table 7.2 of the policy specification, shared addresses and profiles
  * (7.4), and documents that come in awkward order (5.4).
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -343,6 +344,54 @@ static void test_tag_through_several_profiles(void **state)
 	fixture_done(&f);
 }
 
+/* E11: it has lists like any endpoint, its addresses stay the host's. */
+static void test_host_endpoint(void **state)
+{
+	const char *text = "{'name': 'eth0', 'expected_ipv4_addrs': ['192.0.2.1'], 'profile_ids': ['p']}";
+	struct probe in = probe_of("10.0.0.9 192.0.2.1 tcp 1 80"),
+		     out = probe_of("192.0.2.1 10.0.0.9 tcp 1 80");
+	__u32 generation;
+	struct fixture f;
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, RULES, "p", "{'inbound_rules': [{'dst_tag': 'T'}], 'outbound_rules': []}");
+	fixture_set(&f, TAGS, "p", "['T']");
+	fixture_set(&f, ADDRESS, "192.0.2.1", "");
+	fixture_set_slot(&f, HOST_ENDPOINT, "eth", text, 3);
+	fixture_commit(&f);
+	assert_true(fixture_allows(&f, 3, true, &in));
+	assert_false(fixture_allows(&f, 3, false, &out));
+	assert_int_equal(maps_address(&f.maps, &in.dst).flags, ADDRESS_HOST);
+	/* A flow only knows the generation of the slot. */
+	generation = maps_generation(&f.maps, policy_generation_slot(f.engine, 3));
+	fixture_set(&f, TAGS, "p", "['U']");
+	fixture_commit(&f);
+	assert_false(fixture_allows(&f, 3, true, &in));
+	assert_int_not_equal(maps_generation(&f.maps, policy_generation_slot(f.engine, 3)), generation);
+	/* Its interface goes, and it stays a member. */
+	fixture_set(&f, TAGS, "p", "['T']");
+	fixture_set_slot(&f, HOST_ENDPOINT, "eth", text, 0);
+	fixture_commit(&f);
+	assert_int_equal(maps_policy(&f.maps, 3).inbound, 0);
+	assert_int_equal(maps_policy(&f.maps, 3).outbound, 0);
+	fixture_done(&f);
+}
+
+static void test_host_endpoint_s_problems_name_it(void **state)
+{
+	__u32 capacity[POLICY_MAP_COUNT] = {[MAP_ADDRESS4] = 1};
+	struct fixture f;
+
+	fixture_init(&f, capacity);
+	fixture_set(&f, RULES, "p", "{'inbound_rules': [{'src_tag': 'T'}], 'outbound_rules': []}");
+	fixture_set(&f, TAGS, "p", "['T']");
+	fixture_set_slot(&f, HOST_ENDPOINT, "/calico/v1/host/h/endpoint/eth",
+			 "{'expected_ipv4_addrs': ['192.0.2.1', '192.0.2.2'], 'profile_ids': ['p']}", 3);
+	assert_int_equal(policy_commit(f.engine), -ENOSPC);
+	assert_non_null(fixture_problem(&f, "host endpoint eth"));
+	fixture_done(&f);
+}
+
 /* 5.4: every order of arrival, with a commit after each document, ends the same. */
 static void test_any_order_of_arrival(void **state)
 {
@@ -420,6 +469,8 @@ int main(void)
 		cmocka_unit_test(test_slot_without_endpoint),
 		cmocka_unit_test(test_address_of_two_endpoints),
 		cmocka_unit_test(test_tag_through_several_profiles),
+		cmocka_unit_test(test_host_endpoint),
+		cmocka_unit_test(test_host_endpoint_s_problems_name_it),
 		cmocka_unit_test(test_any_order_of_arrival),
 		cmocka_unit_test(test_removed_and_set_again_in_one_batch),
 	};

@@ -98,7 +98,7 @@ static int live(struct policy_engine *engine, struct document *const parsed[DOCU
 		else if (d->kind == WORKLOAD)
 			r |= policy_set_endpoint(engine, d->name, d->workload, d->slot);
 		else
-			r |= policy_set_host_endpoint(engine, d->name, d->host_endpoint);
+			r |= policy_set_host_endpoint(engine, d->name, d->host_endpoint, d->slot);
 	}
 	r |= policy_commit(engine);
 	r |= policy_set_tags(engine, "p", NULL);

@@ -283,7 +283,7 @@ void random_change(struct random *random, struct fixture *fixture)
 	static const enum kind often[] = {RULES,    RULES, TAGS,   TAGS,   LABELS, WORKLOAD, WORKLOAD,
 					  WORKLOAD, TIER,  POLICY, POLICY, POOL,   ADDRESS,  HOST_ENDPOINT};
 	enum kind kind = PICK(random, often);
-	__u32 slot = kind == WORKLOAD ? random_below(random, RANDOM_SLOTS + 1) : 0;
+	__u32 slot = 0;
 	struct text text = {};
 	char name[64];
 
@@ -292,6 +292,10 @@ void random_change(struct random *random, struct fixture *fixture)
 		fixture_set(fixture, kind, name, NULL);
 		return;
 	}
+	if (kind == WORKLOAD)
+		slot = random_below(random, RANDOM_HOST_SLOT);
+	else if (kind == HOST_ENDPOINT)
+		slot = one_in(random, 3) ? 0 : RANDOM_HOST_SLOT;
 	if (kind == POOL)
 		put_pool(random, &text, name);
 	else

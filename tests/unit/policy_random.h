@@ -11,7 +11,8 @@ struct random {
 /* 0 .. limit-1 */
 __u32 random_below(struct random *random, __u32 limit);
 
-#define RANDOM_SLOTS 4 /* endpoints have slots 0 .. RANDOM_SLOTS */
+#define RANDOM_SLOTS	 5 /* workload endpoints have slots 0 .. 4 */
+#define RANDOM_HOST_SLOT 5 /* host endpoints have this one, or 0 */
 
 /* Sets or removes a document. */
 void random_change(struct random *random, struct fixture *fixture);

@@ -21,8 +21,7 @@ struct watch {
 	bool inbound;
 	bool before, after; /* verdicts of the old and the new policy */
 	struct sight old;   /* what a packet saw that was under way when the commit began */
-	struct sight flow;  /* what the last packet saw that was allowed so far */
-	__u32 flow_generations[2];
+	__u32 flow_slots[2], flow_generations[2]; /* of the last packet that was allowed so far */
 	bool has_flow;
 };
 
@@ -68,13 +67,16 @@ static void store_flow(struct bench *bench, struct watch *watch, const struct si
 {
 	const struct address *own = watch->inbound ? &sight->dst : &sight->src;
 
-	/* Programs see to it that one end is the endpoint's own. */
-	if (!(own->flags & ADDRESS_LOCAL) || own->endpoint != watch->slot)
+	/* Programs see to it that one end is the endpoint's own, or this host's. */
+	if (watch->slot == RANDOM_HOST_SLOT ? (own->flags & (ADDRESS_HOST | ADDRESS_LOCAL)) != ADDRESS_HOST
+					    : !(own->flags & ADDRESS_LOCAL) || own->endpoint != watch->slot)
 		return;
 	watch->has_flow = true;
-	watch->flow = *sight;
-	watch->flow_generations[0] = maps_generation(&bench->fixture.maps, sight->src.generation_slot);
-	watch->flow_generations[1] = maps_generation(&bench->fixture.maps, sight->dst.generation_slot);
+	watch->flow_slots[0] = sight->src.generation_slot;
+	watch->flow_slots[1] = sight->dst.generation_slot;
+	watch->flow_slots[watch->inbound] = policy_generation_slot(bench->fixture.engine, watch->slot);
+	for (int end = 0; end < 2; end++)
+		watch->flow_generations[end] = maps_generation(&bench->fixture.maps, watch->flow_slots[end]);
 }
 
 static void look_before(struct bench *bench)
@@ -148,8 +150,8 @@ static void check_flow(struct bench *bench, const struct watch *watch)
 
 	if (!watch->has_flow || watch->after)
 		return;
-	if (maps_generation(maps, watch->flow.src.generation_slot) == watch->flow_generations[0] &&
-	    maps_generation(maps, watch->flow.dst.generation_slot) == watch->flow_generations[1])
+	if (maps_generation(maps, watch->flow_slots[0]) == watch->flow_generations[0] &&
+	    maps_generation(maps, watch->flow_slots[1]) == watch->flow_generations[1])
 		complain(bench, watch, "a flow is kept that policy denies now");
 }
 

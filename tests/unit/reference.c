@@ -92,7 +92,7 @@ struct document *world_find(const struct world *world, enum kind kind, const cha
 struct document *world_slot(const struct world *world, __u32 slot)
 {
 	for (size_t i = 0; i < world->count; i++) {
-		if (world->documents[i]->kind == WORKLOAD && world->documents[i]->slot == slot)
+		if (slot && world->documents[i]->slot == slot)
 			return world->documents[i];
 	}
 	return NULL;
@@ -473,7 +473,7 @@ struct reference reference_judge(const struct world *world, __u32 slot, bool inb
 	struct trial trial = {world, &party, probe, inbound, &ret};
 	enum outcome outcome;
 
-	if (!d || !d->workload->active)
+	if (!d || (d->kind == WORKLOAD && !d->workload->active))
 		return ret;
 	party_of(d, &party);
 	outcome = run_tiers(&trial);

@@ -160,6 +160,51 @@ static bool names_valid(const char *list)
 	return true;
 }
 
+/* Numbers from 1 to 65535 with commas, in the notations of C; what is blank between commas does not count. */
+static bool ports_parse(const char *text, struct failsafe_ports *ret)
+{
+	static const char blanks[] = " \t\r\n";
+
+	ret->count = 0;
+	for (;;) {
+		char *end = (char *)text + strspn(text, blanks);
+
+		if (*end && *end != ',') {
+			/* strtoul() would take a sign. */
+			unsigned long port = isdigit((unsigned char)*end) ? strtoul(end, &end, 0) : 0;
+
+			if (!port || port > UINT16_MAX || ret->count == FAILSAFE_PORTS)
+				return false;
+			ret->port[ret->count++] = (__u16)port;
+			end += strspn(end, blanks);
+		}
+		if (!*end)
+			return true;
+		if (*end != ',')
+			return false;
+		text = end + 1;
+	}
+}
+
+/* A typing error must not lock anybody out: the default stays open. */
+static void failsafe(const struct resolver *r, const char *name, const char *fallback,
+		     struct failsafe_ports *ret)
+{
+	const char *value = lookup(r->values, name);
+	char text[256];
+
+	if (value && ports_parse(value, ret))
+		return;
+	ports_parse(fallback, ret);
+	if (!value)
+		return;
+	snprintf(
+		text, sizeof(text),
+		"%s must be at most %d numbers from 1 to 65535 with commas, not '%.80s'; using the default %s",
+		name, FAILSAFE_PORTS, value, fallback);
+	r->report(r->arg, name, text);
+}
+
 void felix_resolve(const struct felix_value *values, struct felix *ret,
 		   void (*report)(void *arg, const char *name, const char *text), void *arg)
 {
@@ -185,6 +230,8 @@ void felix_resolve(const struct felix_value *values, struct felix *ret,
 		uplinks = NULL;
 	}
 	snprintf(ret->uplinks, sizeof(ret->uplinks), "%s", uplinks ? uplinks : "");
+	failsafe(&r, "FailsafeInboundHostPorts", "22", &ret->failsafe_inbound);
+	failsafe(&r, "FailsafeOutboundHostPorts", "2379,2380,4001,7001", &ret->failsafe_outbound);
 	ret->refresh_interval_s = number(&r, "DataplaneRefreshSecs", 5, 3600);
 	ret->flow_table_size = number(&r, "FlowTableSize", 0, MAP_ENTRIES_MAX);
 	ret->max_endpoints = number(&r, "MaxEndpoints", 0, 65535);

@@ -8,9 +8,16 @@
 #define AGENT_FELIX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "abi.h"
 #include "util/err.h"
+
+#define FAILSAFE_PORTS 64
+struct failsafe_ports {
+	__u16 port[FAILSAFE_PORTS];
+	size_t count;
+};
 
 struct felix {
 	char interface_prefix[16];	 /* InterfacePrefix */
@@ -20,6 +27,9 @@ struct felix {
 	int log_severity;		 /* LogSeverityScreen as enum log_level */
 	unsigned int refresh_interval_s; /* DataplaneRefreshSecs */
 	char uplinks[256];		 /* Uplinks: names with commas; "none"; empty: found by routes */
+	/* FailsafeInboundHostPorts, FailsafeOutboundHostPorts: TCP, open whatever a host endpoint's policy is
+	 */
+	struct failsafe_ports failsafe_inbound, failsafe_outbound;
 	/* Sizes of the maps; 0: the dataplane's default */
 	unsigned int flow_table_size; /* FlowTableSize: flows of IPv4; IPv6 has half of it */
 	unsigned int max_endpoints;   /* MaxEndpoints: of this host */

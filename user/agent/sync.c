@@ -122,7 +122,7 @@ static void apply_host_endpoint(struct agent *agent, const char *key, const char
 
 	if (value)
 		host_endpoint_parse(value, &model, err);
-	policy_set_host_endpoint(agent->engine, key, model);
+	policy_set_host_endpoint(agent->engine, key, model, 0);
 	host_endpoint_free(model);
 }
 

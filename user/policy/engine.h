@@ -111,6 +111,7 @@ struct policy_engine {
 	/* publishing */
 	struct slot *slots;
 	__u32 slot_count;
+	__u32 host_slots; /* how many of them are host endpoints' */
 	__u32 generation;
 	struct vector queued_slots;
 	struct space generation_slots;

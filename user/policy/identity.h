@@ -97,7 +97,7 @@ struct member {
 	__u32 claim_count;
 	__u32 slot;
 	bool active;
-	bool host; /* a host endpoint: feeds sets, has no policy of its own here */
+	bool host; /* a host endpoint: its addresses are the host's */
 	char name[16];
 	char key[];
 };

@@ -14,14 +14,25 @@ void member_free(struct member *member)
 	free(member);
 }
 
+static const char *last_segment(const char *key)
+{
+	const char *slash = strrchr(key, '/');
+
+	return slash ? slash + 1 : key;
+}
+
 void member_problem(struct policy_engine *engine, struct member *member, const char *text)
 {
-	char object[sizeof("endpoint ") + sizeof(member->name)];
+	char object[300];
 
 	if (text == member->problem)
 		return;
 	member->problem = text;
-	snprintf(object, sizeof(object), "endpoint %s", member->name);
+	/* A host endpoint need not have a name; what tells it apart is at the end of its key. */
+	if (member->host)
+		snprintf(object, sizeof(object), "host endpoint %s", last_segment(member->key));
+	else
+		snprintf(object, sizeof(object), "endpoint %s", member->name);
 	engine->problem(engine->problem_arg, object, text);
 }
 
@@ -117,6 +128,7 @@ static int release_slot(struct policy_engine *engine, struct member *member)
 	if (!number)
 		return 0;
 	slot->owner = NULL;
+	engine->host_slots -= member->host;
 	return slot_queue(engine, number);
 }
 
@@ -156,6 +168,7 @@ static int take_slot(struct policy_engine *engine, struct member *member, __u32 
 		return r;
 	slot->owner = member;
 	member->slot = number;
+	engine->host_slots += member->host;
 	return slot_queue(engine, number);
 }
 

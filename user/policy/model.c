@@ -230,15 +230,17 @@ int policy_set_endpoint(struct policy_engine *engine, const char *key,
 }
 
 int policy_set_host_endpoint(struct policy_engine *engine, const char *key,
-			     const struct host_endpoint *endpoint)
+			     const struct host_endpoint *endpoint, __u32 slot)
 {
-	struct member_state state = {.host = true};
+	struct member_state state = {.host = true, .active = true, .slot = slot};
 	int r;
 
 	if (engine->broken)
 		return -ENOMEM;
 	if (!endpoint)
 		return engine_result(engine, member_remove(engine, key));
+	if (slot >= engine->slot_count)
+		return -EINVAL;
 	r = cohort_get(engine, &endpoint->profiles, &endpoint->labels, &state.cohort);
 	if (r < 0)
 		return engine_result(engine, r);

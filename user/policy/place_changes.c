@@ -30,8 +30,10 @@ static void judge_owner(const struct place *place, struct address *value)
 	for (const struct claim *claim = place->claims; claim; claim = claim->next) {
 		const struct member *member = claim->member;
 
+		if (member->host)
+			continue;
 		if (!member_is_local(member))
-			other |= !member->host;
+			other = true;
 		else if (!owner || member->sequence > owner->sequence)
 			owner = member;
 	}
@@ -229,11 +231,26 @@ static int write_place(struct policy_engine *engine, const struct change *change
 	return r;
 }
 
-/* Established flows with the address are to be judged again. */
-static int bump(struct policy_engine *engine, const struct place *place)
+/* The host's end of a flow knows the generation of the host endpoint that judged it, not of the address. */
+static int bump_host_endpoints(struct policy_engine *engine)
 {
 	int r = 0;
 
+	for (__u32 slot = 1; r == 0 && engine->host_slots && slot < engine->slot_count; slot++) {
+		if (engine->slots[slot].owner && engine->slots[slot].owner->host)
+			r = generation_bump(engine, GENERATION_FIRST + slot);
+	}
+	return r;
+}
+
+/* Established flows with the address are to be judged again. */
+static int bump(struct policy_engine *engine, const struct place *place)
+{
+	bool of_host = place->host || (place->value.flags & ADDRESS_HOST);
+	int r = of_host ? bump_host_endpoints(engine) : 0;
+
+	if (r < 0)
+		return r;
 	if (!place->key.prefix)
 		return generation_bump(engine,
 				       place->published ? place->value.generation_slot : unknown_slot(place));

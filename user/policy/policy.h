@@ -80,9 +80,13 @@ int policy_set_host_address(struct policy_engine *engine, const struct addr *add
  */
 int policy_set_endpoint(struct policy_engine *engine, const char *key,
 			const struct workload_endpoint *endpoint, __u32 slot);
-/* Host endpoints feed tags and selectors with their expected addresses. */
+/*
+ * A host endpoint of any host. Its expected addresses feed tags and selectors, and are never ADDRESS_LOCAL.
+ * slot as above, 0 for one without interface; the host's end of a flow that it judged has the generation of
+ * that slot, which changes with the membership of this host's own addresses, too.
+ */
 int policy_set_host_endpoint(struct policy_engine *engine, const char *key,
-			     const struct host_endpoint *endpoint);
+			     const struct host_endpoint *endpoint, __u32 slot);
 
 /* Generation slot of an endpoint slot; the agent writes it into the `endpoint` map. */
 __u32 policy_generation_slot(struct policy_engine *engine, __u32 slot);

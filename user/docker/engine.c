@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A client of the Docker engine's API on libcurl's multi interface, in the process's event loop. */
+/* A client of the Docker engine's API. */
 #include "docker/engine.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "docker/request.h"
 #include "util/log.h"
 #include "util/task.h"
+#include "util/transfers.h"
 
 #define TIMEOUT_MS    5000
 #define MAX_ANSWER    (8 * 1024 * 1024)
@@ -19,8 +19,7 @@
 
 struct engine {
 	char *server;
-	CURLM *multi;
-	struct event *timer;   /* libcurl's own timeouts */
+	struct transfers *transfers;
 	struct event *refresh; /* next question for the cluster store */
 	int retry_s;
 	int cluster_store; /* -1: unknown */
@@ -28,105 +27,44 @@ struct engine {
 	struct wait idle; /* engine_close() waits for `asking` to end */
 };
 
-struct transfer {
-	CURL *curl;
+struct question {
+	struct transfer transfer; /* first member */
 	char *body;
 	size_t length;
 	CURLcode code;
 	struct wait done;
 };
 
-/* ---- libcurl in the event loop ---- */
-
-static void finish_transfers(struct engine *engine)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(engine->multi, &left))) {
-		struct transfer *transfer;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-		transfer->code = message->data.result;
-		wait_wake(&transfer->done);
-	}
-}
-
-static void on_socket(evutil_socket_t fd, short events, void *arg)
-{
-	struct engine *engine = arg;
-	int running, action = (events & EV_READ ? CURL_CSELECT_IN : 0) |
-			      (events & EV_WRITE ? CURL_CSELECT_OUT : 0);
-
-	curl_multi_socket_action(engine->multi, fd, action, &running);
-	finish_transfers(engine);
-}
-
-static void on_timer(evutil_socket_t fd, short events, void *arg)
-{
-	struct engine *engine = arg;
-	int running;
-
-	curl_multi_socket_action(engine->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	finish_transfers(engine);
-}
-
-static int watch_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	struct engine *engine = arg;
-	struct event *event = socket_arg;
-	short events = EV_PERSIST;
-
-	if (event)
-		event_free(event);
-	event = NULL;
-	if (what != CURL_POLL_REMOVE) {
-		events |= what & CURL_POLL_IN ? EV_READ : 0;
-		events |= what & CURL_POLL_OUT ? EV_WRITE : 0;
-		event = event_new(task_base(), fd, events, on_socket, engine);
-		if (event)
-			event_add(event, NULL);
-	}
-	curl_multi_assign(engine->multi, fd, event);
-	return 0;
-}
-
-static int set_timer(CURLM *multi, long timeout_ms, void *arg)
-{
-	struct engine *engine = arg;
-	struct timeval delay = {timeout_ms / 1000, (timeout_ms % 1000) * 1000};
-
-	if (timeout_ms < 0)
-		event_del(engine->timer);
-	else
-		event_add(engine->timer, &delay);
-	return 0;
-}
-
 /* ---- one question ---- */
+
+static void finish(struct transfer *transfer, CURLcode code)
+{
+	struct question *question = (struct question *)transfer;
+
+	question->code = code;
+	wait_wake(&question->done);
+}
 
 static size_t append_body(char *data, size_t size, size_t count, void *arg)
 {
-	struct transfer *transfer = arg;
+	struct question *question = arg;
 	size_t length = size * count;
 	char *body;
 
-	if (length > MAX_ANSWER - transfer->length)
+	if (length > MAX_ANSWER - question->length)
 		return 0;
-	body = realloc(transfer->body, transfer->length + length + 1);
+	body = realloc(question->body, question->length + length + 1);
 	if (!body)
 		return 0;
-	transfer->body = body;
-	memcpy(body + transfer->length, data, length);
-	transfer->length += length;
-	body[transfer->length] = '\0';
+	question->body = body;
+	memcpy(body + question->length, data, length);
+	question->length += length;
+	body[question->length] = '\0';
 	return length;
 }
 
 /* Without a version in the path: every engine since 1.9 answers, and new ones refuse old versions. */
-static int prepare(struct engine *engine, const char *path, struct transfer *transfer)
+static int prepare(struct engine *engine, const char *path, struct question *question)
 {
 	bool is_tcp = !strncmp(engine->server, "tcp://", 6);
 	char url[512];
@@ -134,55 +72,53 @@ static int prepare(struct engine *engine, const char *path, struct transfer *tra
 	if (snprintf(url, sizeof(url), "http://%s%s", is_tcp ? engine->server + 6 : "docker", path) >=
 	    (int)sizeof(url))
 		return -ENAMETOOLONG;
-	transfer->curl = curl_easy_init();
-	if (!transfer->curl)
+	question->transfer.easy = curl_easy_init();
+	if (!question->transfer.easy)
 		return -ENOMEM;
-	curl_easy_setopt(transfer->curl, CURLOPT_URL, url);
+	curl_easy_setopt(question->transfer.easy, CURLOPT_URL, url);
 	if (!is_tcp)
-		curl_easy_setopt(transfer->curl, CURLOPT_UNIX_SOCKET_PATH, engine->server);
-	curl_easy_setopt(transfer->curl, CURLOPT_PROXY, "");
-	curl_easy_setopt(transfer->curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(transfer->curl, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
-	curl_easy_setopt(transfer->curl, CURLOPT_PRIVATE, transfer);
-	curl_easy_setopt(transfer->curl, CURLOPT_WRITEFUNCTION, append_body);
-	curl_easy_setopt(transfer->curl, CURLOPT_WRITEDATA, transfer);
+		curl_easy_setopt(question->transfer.easy, CURLOPT_UNIX_SOCKET_PATH, engine->server);
+	curl_easy_setopt(question->transfer.easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(question->transfer.easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(question->transfer.easy, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
+	curl_easy_setopt(question->transfer.easy, CURLOPT_WRITEFUNCTION, append_body);
+	curl_easy_setopt(question->transfer.easy, CURLOPT_WRITEDATA, question);
 	return 0;
 }
 
-static int read_answer(const struct transfer *transfer, const char *path, json_t **ret, struct err *err)
+static int read_answer(const struct question *question, const char *path, json_t **ret, struct err *err)
 {
 	long status = 0;
 	int rc;
 
-	if (transfer->code != CURLE_OK)
+	if (question->code != CURLE_OK)
 		return err_set(err, ENOTCONN, "the Docker engine does not answer %s: %s", path,
-			       curl_easy_strerror(transfer->code));
-	curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
+			       curl_easy_strerror(question->code));
+	curl_easy_getinfo(question->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 404)
 		return err_set(err, ENOENT, "the Docker engine has no %s", path);
 	if (status != 200)
 		return err_set(err, EBADMSG, "the Docker engine answers %s with status %ld", path, status);
-	rc = model_json_parse(transfer->body ? transfer->body : "", ret, err);
+	rc = model_json_parse(question->body ? question->body : "", ret, err);
 	return rc < 0 ? err_prefix(err, rc, "the Docker engine's answer to %s", path) : 0;
 }
 
 static int get(struct engine *engine, const char *path, json_t **ret, struct err *err)
 {
-	struct transfer transfer = {.code = CURLE_OPERATION_TIMEDOUT};
-	int rc = prepare(engine, path, &transfer);
+	struct question question = {.transfer.finished = finish, .code = CURLE_OPERATION_TIMEDOUT};
+	int rc = prepare(engine, path, &question);
 
-	if (!rc && curl_multi_add_handle(engine->multi, transfer.curl) != CURLM_OK)
-		rc = -ENOMEM;
+	if (!rc)
+		rc = transfers_start(engine->transfers, &question.transfer);
 	if (rc < 0) {
 		err_set(err, -rc, "cannot ask the Docker engine for %s: %s", path, strerror(-rc));
 	} else {
 		/* libcurl keeps the time itself; the longer wait is for a loop that was busy elsewhere. */
-		wait_for(&transfer.done, 2 * TIMEOUT_MS);
-		rc = read_answer(&transfer, path, ret, err);
-		curl_multi_remove_handle(engine->multi, transfer.curl);
+		wait_for(&question.done, 2 * TIMEOUT_MS);
+		rc = read_answer(&question, path, ret, err);
 	}
-	curl_easy_cleanup(transfer.curl);
-	free(transfer.body);
+	transfers_end(engine->transfers, &question.transfer);
+	free(question.body);
 	return rc;
 }
 
@@ -286,17 +222,11 @@ int engine_open(const char *docker_host, struct engine **ret, struct err *err)
 		return err_set(err, ENOMEM, "out of memory");
 	engine->cluster_store = -1;
 	engine->server = strdup(docker_host);
-	engine->multi = curl_multi_init();
-	engine->timer = evtimer_new(task_base(), on_timer, engine);
 	engine->refresh = evtimer_new(task_base(), on_refresh, engine);
-	if (!engine->server || !engine->multi || !engine->timer || !engine->refresh) {
+	if (!engine->server || !engine->refresh || transfers_new(&engine->transfers) < 0) {
 		engine_close(engine);
 		return err_set(err, ENOMEM, "out of memory");
 	}
-	curl_multi_setopt(engine->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-	curl_multi_setopt(engine->multi, CURLMOPT_SOCKETDATA, engine);
-	curl_multi_setopt(engine->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(engine->multi, CURLMOPT_TIMERDATA, engine);
 	engine_refresh(engine);
 	*ret = engine;
 	return 0;
@@ -309,10 +239,7 @@ void engine_close(struct engine *engine)
 	engine->closing = true;
 	if (engine->asking)
 		wait_for(&engine->idle, -1);
-	/* Closes idle connections, which calls back to let their events go. */
-	curl_multi_cleanup(engine->multi);
-	if (engine->timer)
-		event_free(engine->timer);
+	transfers_free(engine->transfers);
 	if (engine->refresh)
 		event_free(engine->refresh);
 	free(engine->server);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* libcurl reports its sockets and its timer; libevent watches them; finished requests wake their tasks. */
+/* One request: its options, its answer, and what its end means. */
 #include "store/etcd_http.h"
 
 #include <errno.h>
@@ -11,8 +11,7 @@
 #define MAX_ANSWER (64 * 1024 * 1024)
 
 struct etcd_http {
-	CURLM *multi;
-	struct event *timer;
+	struct transfers *transfers;
 	const struct etcd_tls *tls;
 };
 
@@ -35,15 +34,16 @@ static int result_of(CURLcode code)
 	}
 }
 
-static void finish(struct etcd_request *request, CURLcode code)
+static void finish(struct transfer *transfer, CURLcode code)
 {
+	struct etcd_request *request = (struct etcd_request *)transfer;
 	curl_off_t pretransfer = 0;
 	long number = 0;
 
-	curl_easy_getinfo(request->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
+	curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
 	request->sent = pretransfer > 0;
 	request->result = result_of(code);
-	curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &number);
+	curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
 	/* curl's own text tells how many milliseconds it took: a known problem would look new each time. */
 	if (code == CURLE_COULDNT_CONNECT && number)
 		snprintf(request->why, sizeof(request->why), "%s", strerror((int)number));
@@ -53,82 +53,18 @@ static void finish(struct etcd_request *request, CURLcode code)
 	wait_wake(request->wake);
 }
 
-static void collect(struct etcd_http *http)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(http->multi, &left))) {
-		struct etcd_request *request;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
-		finish(request, message->data.result);
-	}
-}
-
-static void on_socket(evutil_socket_t fd, short what, void *arg)
-{
-	struct etcd_http *http = arg;
-	int mask = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-	int running;
-
-	curl_multi_socket_action(http->multi, fd, mask, &running);
-	collect(http);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct etcd_http *http = arg;
-	int running;
-
-	curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	collect(http);
-}
-
-static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *watched)
-{
-	struct etcd_http *http = arg;
-	struct event *event = watched;
-	short events = EV_PERSIST;
-
-	if (event)
-		event_free(event);
-	curl_multi_assign(http->multi, fd, NULL);
-	if (what == CURL_POLL_REMOVE)
-		return 0;
-	if (what & CURL_POLL_IN)
-		events |= EV_READ;
-	if (what & CURL_POLL_OUT)
-		events |= EV_WRITE;
-	event = event_new(task_base(), fd, events, on_socket, http);
-	if (!event || event_add(event, NULL) < 0 || curl_multi_assign(http->multi, fd, event) != CURLM_OK) {
-		if (event)
-			event_free(event);
-		return -1;
-	}
-	return 0;
-}
-
-static int set_timer(CURLM *multi, long ms, void *arg)
-{
-	struct etcd_http *http = arg;
-	struct timeval timeout = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-	return ms < 0 ? evtimer_del(http->timer) : evtimer_add(http->timer, &timeout);
-}
-
 static void read_head(struct etcd_request *request)
 {
 	struct curl_header *header;
 
-	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->status);
+	curl_easy_getinfo(request->transfer.easy, CURLINFO_RESPONSE_CODE, &request->status);
 	if (request->status < 200)
 		return; /* "100 Continue" and its like */
-	if (curl_easy_header(request->easy, "X-Etcd-Index", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+	if (curl_easy_header(request->transfer.easy, "X-Etcd-Index", 0, CURLH_HEADER, -1, &header) ==
+	    CURLHE_OK)
 		request->index = strtoull(header->value, NULL, 10);
-	if (curl_easy_header(request->easy, "X-Etcd-Cluster-Id", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+	if (curl_easy_header(request->transfer.easy, "X-Etcd-Cluster-Id", 0, CURLH_HEADER, -1, &header) ==
+	    CURLHE_OK)
 		strncpy(request->cluster, header->value, sizeof(request->cluster) - 1);
 	request->answered = true;
 	wait_wake(request->wake);
@@ -178,14 +114,15 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 
 static void set_options(struct etcd_http *http, struct etcd_request *request)
 {
-	CURL *easy = request->easy;
+	CURL *easy = request->transfer.easy;
 
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 	if (request->form)
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->form);
+	/* On a connection that was kept, and has died meanwhile, libcurl would send the request once more. */
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	/* Root's shell may name a proxy for the Internet; the datastore is not reached through it. */
@@ -218,24 +155,16 @@ static void set_options(struct etcd_http *http, struct etcd_request *request)
 
 int etcd_http_start(struct etcd_http *http, struct etcd_request *request)
 {
-	request->easy = curl_easy_init();
-	if (!request->easy)
+	request->transfer = (struct transfer){.easy = curl_easy_init(), .finished = finish};
+	if (!request->transfer.easy)
 		return -ENOMEM;
 	set_options(http, request);
-	if (curl_multi_add_handle(http->multi, request->easy) == CURLM_OK)
-		return 0;
-	curl_easy_cleanup(request->easy);
-	request->easy = NULL;
-	return -ENOMEM;
+	return transfers_start(http->transfers, &request->transfer);
 }
 
 void etcd_http_end(struct etcd_http *http, struct etcd_request *request)
 {
-	if (request->easy) {
-		curl_multi_remove_handle(http->multi, request->easy);
-		curl_easy_cleanup(request->easy);
-	}
-	request->easy = NULL;
+	transfers_end(http->transfers, &request->transfer);
 	free(request->body);
 	request->body = NULL;
 }
@@ -244,31 +173,19 @@ int etcd_http_new(const struct etcd_tls *tls, struct etcd_http **ret, struct err
 {
 	struct etcd_http *http = calloc(1, sizeof(*http));
 
-	if (!http || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		goto out_of_memory;
+	if (!http || transfers_new(&http->transfers) < 0) {
+		free(http);
+		return err_set(err, ENOMEM, "out of memory preparing to access etcd");
+	}
 	http->tls = tls;
-	http->multi = curl_multi_init();
-	http->timer = evtimer_new(task_base(), on_timer, http);
-	if (!http->multi || !http->timer)
-		goto out_of_memory;
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
 	*ret = http;
 	return 0;
-
-out_of_memory:
-	etcd_http_free(http);
-	return err_set(err, ENOMEM, "out of memory preparing to access etcd");
 }
 
 void etcd_http_free(struct etcd_http *http)
 {
 	if (!http)
 		return;
-	curl_multi_cleanup(http->multi);
-	if (http->timer)
-		event_free(http->timer);
+	transfers_free(http->transfers);
 	free(http);
 }

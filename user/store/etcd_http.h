@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* HTTP requests to etcd: libcurl's multi interface in the event loop. Private to this module. */
+/* HTTP requests to etcd. Private to this module. */
 #ifndef STORE_ETCD_HTTP_H
 #define STORE_ETCD_HTTP_H
 
-#include <curl/curl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "util/err.h"
 #include "util/task.h"
+#include "util/transfers.h"
 
 struct etcd_http;
 
@@ -17,11 +17,13 @@ struct etcd_tls {
 };
 
 struct etcd_request {
+	struct transfer transfer; /* first member */
 	const char *method;
 	const char *url;
 	const char *form; /* body, or NULL */
 	int connect_ms, total_ms;
 	int stalled_s;	   /* an answer that stands still so long has failed; 0: it may */
+	bool once;	   /* must not reach the server twice: its own first change would refuse it */
 	struct wait *wake; /* woken when the head of the answer is there, and at the end */
 
 	bool answered; /* the head is there: status, index, cluster */
@@ -34,7 +36,6 @@ struct etcd_request {
 	char cluster[64]; /* X-Etcd-Cluster-Id; empty: none */
 	char *body;
 	size_t size, capacity;
-	CURL *easy;
 };
 
 /* tls is borrowed. */

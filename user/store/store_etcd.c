@@ -130,6 +130,7 @@ static int call_once(struct etcd_store *store, const struct call *call, int conn
 		.form = call->form,
 		.connect_ms = connect_ms,
 		.total_ms = total_ms,
+		.once = !is_read(call),
 		.wake = &done,
 	};
 	if (!url || etcd_http_start(store->http, request) < 0) {

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The glue between curl_multi_socket_action() and libevent. */
+#include "util/transfers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "util/task.h"
+
+struct transfers {
+	CURLM *multi;
+	struct event *timer;
+};
+
+static void act(struct transfers *transfers, curl_socket_t fd, int mask)
+{
+	CURLMsg *message;
+	int count;
+
+	curl_multi_socket_action(transfers->multi, fd, mask, &count);
+	while ((message = curl_multi_info_read(transfers->multi, &count))) {
+		struct transfer *transfer;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+		transfer->finished(transfer, message->data.result);
+	}
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	act(arg, fd, (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *watched)
+{
+	struct transfers *transfers = arg;
+	struct event *event = watched;
+	short events = EV_PERSIST;
+
+	if (event)
+		event_free(event);
+	curl_multi_assign(transfers->multi, fd, NULL);
+	if (what == CURL_POLL_REMOVE)
+		return 0;
+	if (what & CURL_POLL_IN)
+		events |= EV_READ;
+	if (what & CURL_POLL_OUT)
+		events |= EV_WRITE;
+	event = event_new(task_base(), fd, events, on_socket, transfers);
+	if (!event || event_add(event, NULL) < 0 ||
+	    curl_multi_assign(transfers->multi, fd, event) != CURLM_OK) {
+		if (event)
+			event_free(event);
+		return -1;
+	}
+	return 0;
+}
+
+static int set_timer(CURLM *multi, long ms, void *arg)
+{
+	struct transfers *transfers = arg;
+	struct timeval timeout = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	return ms < 0 ? evtimer_del(transfers->timer) : evtimer_add(transfers->timer, &timeout);
+}
+
+int transfers_new(struct transfers **ret)
+{
+	struct transfers *transfers = calloc(1, sizeof(*transfers));
+
+	if (!transfers || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		goto out_of_memory;
+	transfers->multi = curl_multi_init();
+	transfers->timer = evtimer_new(task_base(), on_timer, transfers);
+	if (!transfers->multi || !transfers->timer)
+		goto out_of_memory;
+	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETDATA, transfers);
+	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERDATA, transfers);
+	*ret = transfers;
+	return 0;
+
+out_of_memory:
+	transfers_free(transfers);
+	return -ENOMEM;
+}
+
+void transfers_free(struct transfers *transfers)
+{
+	if (!transfers)
+		return;
+	/* Closing idle connections calls set_socket(). */
+	curl_multi_cleanup(transfers->multi);
+	if (transfers->timer)
+		event_free(transfers->timer);
+	free(transfers);
+}
+
+int transfers_start(struct transfers *transfers, struct transfer *transfer)
+{
+	curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
+	return curl_multi_add_handle(transfers->multi, transfer->easy) == CURLM_OK ? 0 : -ENOMEM;
+}
+
+void transfers_end(struct transfers *transfers, struct transfer *transfer)
+{
+	if (!transfer->easy)
+		return;
+	curl_multi_remove_handle(transfers->multi, transfer->easy);
+	curl_easy_cleanup(transfer->easy);
+	transfer->easy = NULL;
+}

@@ -54,7 +54,7 @@ USER_SOURCES := $(wildcard user/*.c user/*/*.c)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help check check-unit check-bpf check-system check-kernel demo bench bench-programs lint lint-format lint-includes lint-cppcheck lint-tidy lint-scripts format fuzz fuzz-policy mutate install uninstall clean tests
+.PHONY: all help sizes check check-unit check-bpf check-system check-kernel demo bench bench-programs lint lint-format lint-includes lint-cppcheck lint-tidy lint-scripts format fuzz fuzz-policy mutate install uninstall clean tests
 
 all: $(PROGRAMS) ## build calico-node and calicoctl
 
@@ -146,6 +146,9 @@ $(BENCH_PROGRAMS): %: %.o $(filter-out %_bench.o,$(BENCH_OBJECTS)) $(BUILD)/libc
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 bench-programs: $(PROGRAMS) $(BENCH_PROGRAMS)
+
+sizes: $(BUILD)/tests/bpf/sizes_test ## record the sizes of the BPF programs on this kernel (as root)
+	@$< bpf/sizes
 
 bench: ## measure against bare routing, iptables and nftables; table, JSON and plots (as root)
 	@BUILD=$(BUILD) tests/bench/run

@@ -10,6 +10,8 @@
 #include "util/log.h"
 #include "util/memory.h"
 
+#define SETTLED_S 2 /* without work */
+
 static void on_link(void *arg, const struct link_info *link, bool gone)
 {
 	endpoints_link_changed(arg, link, gone);
@@ -42,12 +44,19 @@ static void refresh(evutil_socket_t fd, short events, void *arg)
 		endpoints_refresh(agent);
 		uplinks_refresh(agent);
 	}
-	/* Once things have settled, not in the middle of work. */
-	if (agent->was_busy && !agent->busy)
-		memory_trim();
-	agent->was_busy = agent->busy;
-	agent->busy = false;
 	event_add(agent->refresh_event, &next);
+}
+
+static void settle(evutil_socket_t fd, short events, void *arg)
+{
+	memory_trim();
+}
+
+void agent_is_busy(struct agent *agent)
+{
+	static const struct timeval pause = {SETTLED_S, 0};
+
+	event_add(agent->settle_event, &pause);
 }
 
 int agent_start(const struct config *config, const struct agent_options *options, struct store *store,
@@ -72,7 +81,8 @@ int agent_start(const struct config *config, const struct agent_options *options
 		goto fail;
 	startup_sysctls(agent);
 	agent->refresh_event = evtimer_new(task_base(), refresh, agent);
-	if (!agent->refresh_event) {
+	agent->settle_event = evtimer_new(task_base(), settle, agent);
+	if (!agent->refresh_event || !agent->settle_event) {
 		r = err_set(err, ENOMEM, "cannot start the agent: out of memory");
 		goto fail;
 	}
@@ -97,6 +107,8 @@ void agent_stop(struct agent *agent)
 	addresses_free(agent);
 	if (agent->refresh_event)
 		event_free(agent->refresh_event);
+	if (agent->settle_event)
+		event_free(agent->settle_event);
 	problems_free(&agent->problems);
 	free(agent);
 }

@@ -86,13 +86,16 @@ struct agent {
 	bool netfilter_dirty;
 	struct event *commit_event; /* one for all changes of one turn of the event loop */
 	struct event *refresh_event;
+	struct event *settle_event; /* when nothing has been done for a while */
 	int flows;
-	bool busy;     /* policy changed since the last turn of refresh_event */
-	bool was_busy; /* and before that: memory has not been trimmed since */
 	struct problem *problems;
 	struct packet_log *packets; /* NULL: none is loaded */
 	struct timespec started;
 };
+
+/* agent.c */
+/* Work was done; memory that it needed is given back once things have settled. */
+void agent_is_busy(struct agent *agent);
 
 /* sync.c: from the store to the policy engine. */
 int sync_start(struct agent *agent, struct err *err);

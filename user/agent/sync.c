@@ -76,7 +76,7 @@ void sync_commit(struct agent *agent)
 
 	if (agent->phase != PHASE_ACTIVE)
 		return;
-	agent->busy = true;
+	agent_is_busy(agent);
 	r = policy_commit(agent->engine);
 	if (r < 0)
 		problem_set(&agent->problems, "policy maps", strerror(-r));
@@ -297,7 +297,7 @@ static void on_in_sync(void *arg)
 	}
 	problem_set(&agent->problems, "programs", NULL);
 	agent->phase = PHASE_ACTIVE;
-	agent->busy = true;
+	agent_is_busy(agent);
 	agent->netfilter_dirty = true;
 	apply_netfilter(agent);
 	endpoints_activate(agent);

@@ -133,6 +133,8 @@ struct packet {
 	__u8 source_mac[6];
 	__u32 length;		    /* of the frame */
 	struct attachment from, to; /* as the hook knows them */
+	__u32 host;		    /* slot of the host endpoint that judges it, or 0 */
+	__u32 host_both;	    /* over loopback: judged as leaving and as arriving */
 	__u32 blame;		    /* interface that a drop is counted for */
 	__u32 rule_id;		    /* that denied it, or 0 */
 	struct address source, destination;

@@ -75,6 +75,13 @@ static __always_inline bool fast_to_uplink(struct __sk_buff *skb, const struct f
 	       is_approved(skb);
 }
 
+/* Of the host itself: only where there are host endpoints. */
+static __always_inline bool fast_host(const struct fast *f)
+{
+	return settings.host_endpoints && (f->flow->flags & FLOW_HOST) && flow_current(f->flow) &&
+	       fast_state(f);
+}
+
 static __always_inline bool mac_known(const struct flow_end *end)
 {
 	const __u16 *mac = (const __u16 *)end->mac;
@@ -192,9 +199,11 @@ static __always_inline int fast_decide4(struct __sk_buff *skb, const struct fast
 	case TO_ENDPOINT:
 		return fast_to_endpoint(skb, f) ? TC_ACT_OK : SLOW;
 	case FROM_UPLINK:
+		if (fast_host(f))
+			return TC_ACT_OK;
 		return to->ifindex && fast_from_uplink(f) ? fast_deliver4(eth, ip, to) : SLOW;
 	case TO_UPLINK:
-		return fast_to_uplink(skb, f) ? TC_ACT_OK : SLOW;
+		return fast_host(f) || fast_to_uplink(skb, f) ? TC_ACT_OK : SLOW;
 	}
 	return SLOW;
 }
@@ -216,6 +225,8 @@ static __always_inline int fast_decide6(struct __sk_buff *skb, const struct fast
 	case TO_ENDPOINT:
 		return fast_to_endpoint(skb, f) ? TC_ACT_OK : SLOW;
 	case FROM_UPLINK:
+		if (fast_host(f))
+			return TC_ACT_OK;
 		if (!to->ifindex || !fast_from_uplink(f) || fast_deliver6(eth, ip, to) == SLOW)
 			return SLOW;
 		/* A driver may have summed the whole packet; in IPv4 the header's checksum makes up for it.
@@ -223,7 +234,7 @@ static __always_inline int fast_decide6(struct __sk_buff *skb, const struct fast
 		bpf_csum_update(skb, (__u16)~bpf_htons(1));
 		return TC_ACT_REDIRECT;
 	case TO_UPLINK:
-		return fast_to_uplink(skb, f) ? TC_ACT_OK : SLOW;
+		return fast_host(f) || fast_to_uplink(skb, f) ? TC_ACT_OK : SLOW;
 	}
 	return SLOW;
 }

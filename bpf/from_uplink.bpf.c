@@ -3,9 +3,11 @@
  * Packets from other hosts: TC ingress of an uplink. Those for the own address of an endpoint here are judged
  * and delivered past the host's stack. All others are the stack's: the host's own, those that its NAT has to
  * see (they carry the host's address, or belong to a flow that its NAT changed), fragments, and what is
- * malformed. Whatever of it the stack forwards to an endpoint is judged by to_endpoint.
+ * malformed. Whatever of it the stack forwards to an endpoint is judged by to_endpoint. Where the interface
+ * has a host endpoint, the host's own packets are judged by that.
  */
 #include "fast.h"
+#include "host.h"
 #include "icmp.h"
 #include "track.h"
 #include "uplink.h"
@@ -59,6 +61,8 @@ __noinline int from_uplink_slow(struct __sk_buff *skb)
 	int r;
 
 	if (!slots)
+		return settings.host_endpoints ? OF_HOST : TC_ACT_OK;
+	if (!is_uplink(skb))
 		return TC_ACT_OK;
 	p = packet_new();
 	if (!p)
@@ -78,7 +82,10 @@ int from_uplink(struct __sk_buff *skb)
 {
 	int action = fast_path(skb, FROM_UPLINK);
 
-	return action == SLOW ? from_uplink_slow(skb) : action;
+	if (action == SLOW)
+		action = from_uplink_slow(skb);
+	/* From here, since calls go eight deep only. */
+	return settings.host_endpoints && action == OF_HOST ? host_arrive(skb) : action;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

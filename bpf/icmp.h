@@ -4,6 +4,7 @@
 #define ICMP_H
 
 #include "context.h"
+#include "failsafe.h"
 #include "flow_table.h"
 #include "parse.h"
 #include "track.h"
@@ -76,6 +77,11 @@ static __always_inline int related_outcome(struct packet *p, const struct tuple 
 	const struct flow *flow = flow_find(inner, &dir);
 	const struct flow_end *sender, *receiver;
 
+	/* Failsafe ports need no flow. */
+	if (p->host && inner->protocol == PROTOCOL_TCP &&
+	    address_equal(p->tuple.destination, inner->source) &&
+	    failsafe_sends(bpf_ntohs(inner->source_port), bpf_ntohs(inner->destination_port)))
+		return PASS;
 	if (!flow || flow_expired(inner->protocol, flow, now(), false) || !flow_current(flow))
 		return -DROP_REASON_ICMP_UNRELATED;
 	sender = &flow->end[dir & 1];

@@ -136,6 +136,28 @@ static __always_inline int judge_outbound(struct packet *p)
 }
 
 /*
+ * Between the host and elsewhere. The host's end becomes like an endpoint's: it follows the generation of the
+ * host endpoint.
+ */
+static __always_inline int judge_host(struct packet *p)
+{
+	bool outbound = p->flags & PACKET_FROM_HOST;
+	struct address *own = outbound ? &p->source : &p->destination;
+	__u32 slot = p->host, generation = generation_read(GENERATION_FIRST + slot);
+	int r;
+
+	own->flags |= ADDRESS_LOCAL;
+	own->endpoint = slot;
+	own->generation_slot = GENERATION_FIRST + slot;
+	if (outbound)
+		p->source_generation = generation;
+	else
+		p->destination_generation = generation;
+	r = policy_evaluate(p, slot, !outbound);
+	return r || !p->host_both ? r : policy_evaluate(p, slot, outbound);
+}
+
+/*
  * 0: allowed; else a negative drop reason. Tells by p->from.endpoint and PACKET_FROM_HOST who sends; fills in
  * what is known about both addresses.
  */
@@ -148,6 +170,8 @@ __noinline int judge(struct packet *p)
 	packet_identify(p);
 	if (p->flags & PACKET_FAULT)
 		return -DROP_REASON_INTERNAL;
+	if (p->host)
+		return judge_host(p);
 	if (p->flags & PACKET_FROM_HOST)
 		return 0;
 	if (p->from.endpoint && !is_translated(p)) {

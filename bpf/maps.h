@@ -132,6 +132,20 @@ struct {
 	__uint(max_entries, 64);
 } uplink SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, struct host_interface);
+	__uint(max_entries, 256);
+} host_interface SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct portset);
+	__uint(max_entries, FAILSAFE_COUNT);
+} failsafe SEC(".maps");
+
 /* ---- flows, written by the programs ---- */
 
 /* Plain hashes, preallocated: an LRU table would let one endpoint evict the flows of all others. */

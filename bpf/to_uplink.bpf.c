@@ -3,8 +3,10 @@
  * Packets to other hosts: TC egress of an uplink. What carries the address of an endpoint here must have been
  * approved, whatever happened to the programs on its interface. This is also where it shows what the host's
  * NAT does with a flow: one whose packets come out of the stack as they went in need not pass it again.
+ * Where the interface has a host endpoint, the host's own packets are judged by that.
  */
 #include "fast.h"
+#include "host.h"
 #include "icmp.h"
 #include "track.h"
 #include "uplink.h"
@@ -65,6 +67,8 @@ __noinline int to_uplink_slow(struct __sk_buff *skb)
 	int r;
 
 	if (!slot)
+		return settings.host_endpoints ? OF_HOST : TC_ACT_OK;
+	if (!is_uplink(skb))
 		return TC_ACT_OK;
 	p = packet_new();
 	if (!p)
@@ -84,7 +88,10 @@ int to_uplink(struct __sk_buff *skb)
 {
 	int action = fast_path(skb, TO_UPLINK);
 
-	return action == SLOW ? to_uplink_slow(skb) : action;
+	if (action == SLOW)
+		action = to_uplink_slow(skb);
+	/* From here, since calls go eight deep only. */
+	return settings.host_endpoints && action == OF_HOST ? host_leave(skb) : action;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

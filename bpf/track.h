@@ -274,7 +274,7 @@ __noinline int flow_open(struct packet *p)
 	r = judge(p);
 	if (r)
 		return r;
-	if ((p->flags & PACKET_FROM_HOST) &&
+	if ((p->flags & PACKET_FROM_HOST) && !p->host &&
 	    (!(p->destination.flags & ADDRESS_LOCAL) || (p->source.flags & ADDRESS_LOCAL)))
 		return PASS;
 	dir = tuple_direction(&p->tuple);
@@ -290,6 +290,8 @@ __noinline int flow_open(struct packet *p)
 		flow.flags |= FLOW_ROUTED;
 	if (p->flags & PACKET_UPLINK)
 		flow.flags |= FLOW_DIRECT;
+	if (p->host)
+		flow.flags |= FLOW_HOST;
 	if (!(p->flags & PACKET_STATELESS)) {
 		r = flow_create(p, &flow);
 		if (r)

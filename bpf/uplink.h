@@ -56,6 +56,14 @@ static __noinline __u32 uplink_slots(struct __sk_buff *skb)
 	return type == bpf_htons(ETH_P_IPV6) ? uplink_slots6(skb) : 0;
 }
 
+/* Interfaces with a host endpoint carry the uplink's programs too, and need not be one. */
+static __always_inline bool is_uplink(const struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+
+	return !settings.host_endpoints || bpf_map_lookup_elem(&uplink, &ifindex);
+}
+
 static __always_inline __u32 uplink_interface(__u32 slot)
 {
 	const struct endpoint *local = bpf_map_lookup_elem(&endpoint, &slot);

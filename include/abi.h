@@ -242,17 +242,18 @@ enum endpoint_state {
 
 enum endpoint_flags {
 	ENDPOINT_CHECK_MAC = 1 << 0, /* the endpoint has a MAC: packets from it must carry it */
+	ENDPOINT_HOST = 1 << 1,	     /* a host endpoint: its interfaces are in `host_interface` */
 };
 
 /* Map `endpoint`: ARRAY by slot; slot 0 is never used. */
 struct endpoint {
-	__u32 ifindex; /* of the host side veth */
+	__u32 ifindex; /* of the host side veth; 0: a host endpoint */
 	enum endpoint_state state;
 	__u32 flags; /* enum endpoint_flags */
 	__u32 generation_slot;
 	__u8 mac[6];	  /* container side; where packets to the endpoint are addressed */
 	__u8 host_mac[6]; /* host side; the container's gateway */
-	char name[16];	  /* of the interface, for people */
+	char name[16];	  /* of the interface, or of the host endpoint, for people */
 };
 ABI_ASSERT_SIZE(struct endpoint, 44);
 
@@ -265,6 +266,19 @@ struct interface {
 struct uplink {
 	char name[16]; /* for people */
 };
+
+/*
+ * Map `host_interface`: HASH by ifindex; an interface of the host with a host endpoint, whose policy holds
+ * for what the host itself receives and sends there. Slots, by family; 0: none, nothing is judged.
+ */
+struct host_interface {
+	__u32 endpoint4, endpoint6;
+	char name[16]; /* for people */
+};
+ABI_ASSERT_SIZE(struct host_interface, 24);
+
+/* Map `failsafe`: ARRAY of struct portset. TCP ports that are open on them whatever policy says. */
+enum failsafe { FAILSAFE_INBOUND, FAILSAFE_OUTBOUND, FAILSAFE_COUNT };
 
 /* ---- counters ---------------------------------------------------------------------------------------- */
 
@@ -333,6 +347,7 @@ struct settings {
 	__be32 gateway4;       /* 169.254.1.1 */
 	__u32 hz;	       /* jiffies per second of the running kernel */
 	__u32 half_open_limit; /* of one endpoint; 0: none */
+	__u32 host_endpoints;  /* these programs are on interfaces with a host endpoint */
 	__u32 sweep_alone_s; /* seconds without the daemon's sweep until the kernel sweeps by itself; 0: never
 			      */
 	__u8 host_mac[6];    /* of every host side veth */

@@ -38,18 +38,22 @@ enum flow_flags {
 	FLOW_NAT_OUT = 1 << 4,	   /* the host masquerades what leaves it */
 	FLOW_ROUTED = 1 << 9,	   /* only through the host's stack, whose NAT may change it */
 	FLOW_DIRECT = 1 << 10,	   /* with an end elsewhere, and no NAT on the host: past its stack */
+	FLOW_HOST = 1 << 12,	   /* of this host itself, under the policy of its host endpoint */
 	/* Kept for each end: what is named is the flag of end 0; that of end 1 is the next higher bit. */
 	FLOW_FIN = 1 << 5, /* sent FIN */
 	FLOW_RST = 1 << 7, /* sent RST and nothing since */
 };
 
-/* What this host knows about one end of a flow. Zero for an end elsewhere, but for the generation. */
+/*
+ * What this host knows about one end of a flow. Zero for an end elsewhere, but for the generation; an end
+ * that is the host itself under a host endpoint has the slot and its generation, but no interface.
+ */
 struct flow_end {
 	__u32 ifindex;	       /* of the local endpoint: its packets arrive there, and only there */
 	__u32 generation_slot; /* of its address */
 	__u32 generation;      /* generation_base + generation[generation_slot] when policy was judged */
 	__u8 mac[6];	       /* of the local endpoint */
-	__u16 endpoint;	       /* slot of the local endpoint */
+	__u16 endpoint;	       /* slot of the local endpoint, or of the host endpoint that judges this end */
 };
 ABI_ASSERT_SIZE(struct flow_end, 20);
 

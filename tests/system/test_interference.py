@@ -39,3 +39,20 @@ def test_deleted_qdisc_comes_back_with_its_programs(clsact_machine):
     until(lambda: filters(machine, interface), 20, "the programs' return")
     assert machine.ping("peer", database)
     assert not machine.ping("app", database)
+
+
+def test_endpoint_without_interface_gives_its_address_no_rights(cluster_machine):
+    """As when the datastore tells of a container that is gone, and its address is another's already."""
+    machine = cluster_machine
+    machine.create_network("databases")
+    machine.create_network("applications")
+    database = machine.start_echo("db", "databases", 3306, 3307)
+    application = machine.start("app", "applications")
+    profile = machine.inspect("db")["NetworkSettings"]["Networks"]["databases"]["NetworkID"]
+    stale = {"state": "active", "name": "cali0123456789a", "mac": "ee:ee:ee:ee:ee:ee", "profile_ids": [profile],
+             "ipv4_nets": [f"{application}/32"], "ipv6_nets": []}
+    machine.etcd.etcdctl("set", "/calico/v1/host/host-a/workload/libnetwork/libnetwork/endpoint/0123456789ab",
+                         json.dumps(stale))
+    machine.calicoctl("profile", "databases", "rule", "add", "inbound", "allow", "tcp", "to", "ports", "3307")
+    until(lambda: machine.connects("app", database, 3307, seconds=1), what="the later rule's effect")
+    assert not machine.connects("app", database, 3306, seconds=1)

@@ -68,7 +68,7 @@ static void unbind(struct agent *agent, struct local_endpoint *ep)
 {
 	if (!ep->slot)
 		return;
-	policy_set_endpoint(agent->engine, ep->key, ep->model, 0);
+	policy_set_endpoint(agent->engine, ep->key, NULL, 0);
 	sync_commit(agent);
 	dataplane_set_endpoint(agent->dataplane, ep->slot, NULL, NULL);
 	agent->slots_used[ep->slot] = 0;
@@ -187,8 +187,12 @@ static int put_in_force(struct agent *agent, struct local_endpoint *ep, struct e
 {
 	int r = bind_interface(agent, ep, err);
 
+	/*
+	 * Without an interface it is no member of anything: the datastore's events trail behind what the
+	 * plugin does, so its address may have another endpoint by now.
+	 */
 	if (!r)
-		r = policy_set_endpoint(agent->engine, ep->key, ep->model, ep->slot) < 0
+		r = policy_set_endpoint(agent->engine, ep->key, ep->slot ? ep->model : NULL, ep->slot) < 0
 			    ? err_set(err, ENOMEM, "endpoint %s: out of memory", ep->model->name)
 			    : 0;
 	if (!r && agent->phase == PHASE_ACTIVE && ep->slot)

@@ -41,6 +41,24 @@ def test_deleted_qdisc_comes_back_with_its_programs(clsact_machine):
     assert not machine.ping("app", database)
 
 
+def test_interface_that_was_down_gets_its_route_back(machine):
+    machine.create_network("databases")
+    database = machine.start("db", "databases")
+    interface = endpoint_interface(machine)
+    machine.run("ip", "link", "set", interface, "down")
+    assert machine.routes() == set()
+    machine.run("ip", "link", "set", interface, "up")
+    until(lambda: machine.routes() == {database}, what="the route's return")
+    assert machine.run("busybox", "ping", "-q", "-c", "1", "-W", "2", database, check=False).returncode == 0
+
+
+def test_deleted_route_comes_back(machine):
+    machine.create_network("databases")
+    database = machine.start("db", "databases")
+    machine.run("ip", "route", "delete", database)
+    until(lambda: machine.routes() == {database}, 20, "the route's return")
+
+
 def test_endpoint_without_interface_gives_its_address_no_rights(cluster_machine):
     """As when the datastore tells of a container that is gone, and its address is another's already."""
     machine = cluster_machine

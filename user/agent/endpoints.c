@@ -180,6 +180,7 @@ static int enforce(struct agent *agent, struct local_endpoint *ep, struct err *e
 	if (r < 0)
 		return r;
 	ep->enforced = true;
+	ep->down = false;
 	return 0;
 }
 
@@ -321,14 +322,58 @@ void endpoints_activate(struct agent *agent)
 	free(links);
 }
 
+static int compare_routes(const void *a, const void *b)
+{
+	return addr_compare(&((const struct host_route *)a)->addr, &((const struct host_route *)b)->addr);
+}
+
+/* Through whatever interface: two endpoints with one address must not take the route from each other. */
+static bool lacks_route(const struct local_endpoint *ep, const struct host_route *routes, size_t count)
+{
+	for (size_t i = 0; ep->model->active && i < ep->model->net_count; i++) {
+		struct host_route route = {.addr = ep->model->nets[i]};
+
+		if (!bsearch(&route, routes, count, sizeof(route), compare_routes))
+			return true;
+	}
+	return false;
+}
+
+static void restore_routes(struct agent *agent, struct local_endpoint *ep)
+{
+	struct err err;
+	int r = add_routes(agent, ep, &err);
+
+	problem_set(&agent->problems, ep->key, r < 0 ? err.text : NULL);
+}
+
 void endpoints_refresh(struct agent *agent)
 {
+	struct host_route *routes = NULL;
 	struct local_endpoint *ep, *next;
+	size_t count = 0;
+	bool listed = route_list_hosts(agent->netlink, 0, &routes, &count, NULL) == 0;
 
+	if (routes)
+		qsort(routes, count, sizeof(*routes), compare_routes);
 	HASH_ITER (hh, agent->endpoints, ep, next) {
-		if (ep->slot)
-			guard_interface(agent, ep->ifindex, ep->model->name);
+		if (!ep->slot)
+			continue;
+		guard_interface(agent, ep->ifindex, ep->model->name);
+		if (listed && ep->enforced && !ep->down && lacks_route(ep, routes, count))
+			restore_routes(agent, ep);
 	}
+	free(routes);
+}
+
+/* The kernel takes routes and neighbours from an interface that goes down, and does not put them back. */
+static void follow_state(struct agent *agent, struct local_endpoint *ep, const struct link_info *link)
+{
+	bool was_down = ep->down;
+
+	ep->down = !link->up;
+	if (was_down && link->up)
+		restore_routes(agent, ep);
 }
 
 void endpoints_link_changed(struct agent *agent, const struct link_info *link, bool gone)
@@ -351,8 +396,12 @@ void endpoints_link_changed(struct agent *agent, const struct link_info *link, b
 	/* Programs first: whatever the interface turns out to be, nothing passes it unjudged. */
 	guard_interface(agent, link->ifindex, link->name);
 	HASH_ITER (hh, agent->endpoints, ep, next) {
-		if (strcmp(ep->model->name, link->name) || (ep->enforced && ep->ifindex == link->ifindex))
+		if (strcmp(ep->model->name, link->name))
 			continue;
+		if (ep->enforced && ep->ifindex == link->ifindex) {
+			follow_state(agent, ep, link);
+			continue;
+		}
 		r = put_in_force(agent, ep, &err);
 		problem_set(&agent->problems, ep->key, r < 0 ? err.text : NULL);
 	}

@@ -27,6 +27,7 @@ struct local_endpoint {
 	__u32 slot;    /* 0: not bound */
 	int ifindex;   /* 0: not bound */
 	bool enforced; /* programs, routes and policy are in place */
+	bool down;     /* but somebody has set the interface down since, which takes the routes */
 	UT_hash_handle hh;
 	char key[];
 };
@@ -114,7 +115,7 @@ int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint
 void endpoints_remove(struct agent *agent, const char *key);
 /* After activation: everything that waited for it. */
 void endpoints_activate(struct agent *agent);
-/* Puts back programs that somebody took off an interface of ours. */
+/* Puts back programs and routes that somebody took from an interface of ours. */
 void endpoints_refresh(struct agent *agent);
 void endpoints_link_changed(struct agent *agent, const struct link_info *link, bool gone);
 void endpoints_free(struct agent *agent);

@@ -114,7 +114,9 @@ struct scan {
 	__u32 at;   /* step to do next */
 	__u32 done; /* its rules that are behind us */
 	__u32 inbound;
-	__s32 result; /* enum scan_result */
+	__s32 result;	       /* enum scan_result */
+	__u32 passed, decided; /* rules that matched, as in struct cached_verdict */
+	__u32 uncachable;      /* more rules matched than those */
 };
 
 struct packet {
@@ -139,9 +141,11 @@ struct packet {
 	__u32 rule_id;		    /* that denied it, or 0 */
 	struct address source, destination;
 	__u32 source_generation, destination_generation;
+	__u32 epoch;	   /* when source and destination were looked up */
 	__u32 out_ifindex; /* PEER */
 	__u8 out_mac[6];
 	struct scan scan;
+	struct cached_verdict verdict; /* the one that is asked for */
 };
 
 /* One per CPU, for the stack is too small. Packets do not interrupt each other: soft interrupts are off. */

@@ -89,12 +89,21 @@ static __always_inline __u32 generation_read(__u32 slot)
 	return settings.generation_base + (value ? *(volatile __u32 *)value : 0);
 }
 
+static __always_inline __u32 epoch_read(void)
+{
+	__u32 slot = GENERATION_EPOCH;
+	__u32 *value = bpf_map_lookup_elem(&generation, &slot);
+
+	return value ? *(volatile __u32 *)value : 0;
+}
+
 /*
  * Generations are read before policy is: a change that comes in between makes the flow look outdated, never
  * the other way round.
  */
 static __always_inline void packet_identify(struct packet *p)
 {
+	p->epoch = epoch_read();
 	if (identity_find(p->tuple.family, p->tuple.source, &p->source) < 0 ||
 	    identity_find(p->tuple.family, p->tuple.destination, &p->destination) < 0)
 		p->flags |= PACKET_FAULT;

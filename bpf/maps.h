@@ -146,7 +146,16 @@ struct {
 	__uint(max_entries, FAILSAFE_COUNT);
 } failsafe SEC(".maps");
 
-/* ---- flows, written by the programs ---- */
+/* ---- written by the programs from here on ---- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct cached_verdict);
+	__uint(max_entries, VERDICTS);
+} verdict_cache SEC(".maps");
+
+/* ---- flows ---- */
 
 /* Plain hashes, preallocated: an LRU table would let one endpoint evict the flows of all others. */
 struct {
@@ -201,7 +210,7 @@ struct {
 	__uint(max_entries, 1);
 } sweeper SEC(".maps");
 
-/* ---- counters and events, written by the programs ---- */
+/* ---- counters and events ---- */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -6,6 +6,7 @@
 #include "context.h"
 #include "identity.h"
 #include "verdict.h"
+#include "verdict_cache.h"
 
 /* More than any list has steps and log rules; reaching it is no decision, that is: a drop. */
 #define SCANS_MAX (1 << 20)
@@ -95,10 +96,13 @@ static __always_inline void rule_apply(struct packet *p, const struct policy_rul
 	if (r->action == ACTION_LOG)
 		return;
 	if (r->action == ACTION_NEXT) {
+		p->scan.uncachable |= p->scan.passed;
+		p->scan.passed = r->rule_id;
 		p->scan.at = next;
 		p->scan.done = 0;
 		return;
 	}
+	p->scan.decided = r->rule_id;
 	if (r->action == ACTION_ALLOW) {
 		p->scan.result = SCAN_ALLOWED;
 		return;
@@ -165,38 +169,69 @@ static long scan_step(__u32 unused, struct packet **packet)
 	if (s->rule_id)
 		rule_hit(p, s->rule_id);
 	p->rule_id = s->rule_id;
+	p->scan.decided = s->rule_id;
 	p->scan.result = s->kind == STEP_END_TIER     ? -DROP_REASON_TIER_END
 			 : s->kind == STEP_NO_PROFILE ? -DROP_REASON_NO_PROFILE
 						      : -DROP_REASON_POLICY_FAILED;
 	return 1;
 }
 
-/* 0: allowed; else the negative drop reason. p->source and p->destination are known. */
-__noinline int policy_evaluate(struct packet *p, __u32 slot, bool inbound)
+/* Goes through the list's steps of the packet's class. The result as of policy_evaluate(). */
+static __always_inline int list_scan(struct packet *p, const struct policy_list *policy, bool inbound)
 {
-	const struct endpoint_policy *published = bpf_map_lookup_elem(&endpoint_policy, &slot);
-	const struct policy_list *policy;
-	__u32 number;
-
-	if (!p || !published)
-		return -DROP_REASON_INTERNAL;
-	number = *(volatile const __u32 *)(inbound ? &published->inbound : &published->outbound);
-	policy = bpf_map_lookup_elem(&list, &number);
-	if (!policy)
-		return -DROP_REASON_INTERNAL;
-	p->rule_id = 0;
 	p->scan.first = policy->classes[p->class % CLASS_COUNT].first;
 	p->scan.steps = policy->classes[p->class % CLASS_COUNT].steps;
 	p->scan.at = 0;
 	p->scan.done = 0;
 	p->scan.inbound = inbound;
 	p->scan.result = SCAN_UNDECIDED;
+	p->scan.passed = 0;
+	p->scan.decided = 0;
+	p->scan.uncachable = 0;
 	bpf_loop(SCANS_MAX, scan_step, &p, 0);
 	if (p->flags & PACKET_FAULT)
 		return -DROP_REASON_INTERNAL;
 	if (p->scan.result == SCAN_UNDECIDED)
 		return inbound ? -DROP_REASON_POLICY_INBOUND : -DROP_REASON_POLICY_OUTBOUND;
 	return p->scan.result;
+}
+
+/* As if the list had been gone through: the same rules count the packet. */
+static __always_inline int verdict_repeat(struct packet *p, const struct cached_verdict *verdict)
+{
+	if (verdict->passed)
+		rule_hit(p, verdict->passed);
+	if (verdict->decided)
+		rule_hit(p, verdict->decided);
+	if (verdict->reason)
+		p->rule_id = verdict->decided;
+	return -verdict->reason;
+}
+
+/* 0: allowed; else the negative drop reason. p->source and p->destination are known. */
+__noinline int policy_evaluate(struct packet *p, __u32 slot, bool inbound)
+{
+	const struct endpoint_policy *published = bpf_map_lookup_elem(&endpoint_policy, &slot);
+	const struct cached_verdict *known;
+	const struct policy_list *policy;
+	__u32 number;
+	int r;
+
+	if (!p || !published || (p->flags & PACKET_FAULT))
+		return -DROP_REASON_INTERNAL;
+	number = *(volatile const __u32 *)(inbound ? &published->inbound : &published->outbound);
+	policy = bpf_map_lookup_elem(&list, &number);
+	if (!policy)
+		return -DROP_REASON_INTERNAL;
+	p->rule_id = 0;
+	cached_key(p, number, inbound);
+	known = policy->flags & LIST_NO_CACHE ? NULL : cached_find(p);
+	if (known)
+		return verdict_repeat(p, known);
+	r = list_scan(p, policy, inbound);
+	if (!(policy->flags & LIST_NO_CACHE) && !p->scan.uncachable && !(p->flags & PACKET_FAULT))
+		cached_store(p, r);
+	return r;
 }
 
 #endif

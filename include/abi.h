@@ -112,6 +112,8 @@ ABI_ASSERT_SIZE(struct prefix6_key, 20);
  */
 #define GENERATION_UNKNOWN 256
 #define GENERATION_FIRST   GENERATION_UNKNOWN
+/* Counts the times that numbers of rows and lists became free; there is no endpoint slot 0. */
+#define GENERATION_EPOCH GENERATION_FIRST
 
 /* ---- policy ------------------------------------------------------------------------------------------ */
 
@@ -215,6 +217,28 @@ ABI_ASSERT_SIZE(struct endpoint_policy, 8);
 struct portset {
 	__u64 word[1024];
 };
+
+/*
+ * Map `verdict_cache`: PERCPU_ARRAY; each verdict has one place, by a hash of what it follows from, and goes
+ * when another one needs it. Valid while generation[GENERATION_EPOCH] is `epoch`: that changes when all
+ * packets are done that could see a list or row that has been replaced, and before its number gets another
+ * meaning.
+ */
+#define VERDICTS 2048
+struct cached_verdict {
+	__u32 list;
+	__u32 source, destination; /* rows; 0: in no set */
+	__u16 port;		   /* destination; of ICMP: type * 256 + code */
+	__u8 protocol;
+	__u8 family; /* 4 or 6; 0: no verdict */
+	__u32 epoch;
+	__u8 reason;  /* enum drop_reason; 0: allowed */
+	__u8 inbound; /* which direction the list was asked about */
+	__u8 padding[2];
+	__u32 passed;  /* id of the rule with ACTION_NEXT that matched; 0: none */
+	__u32 decided; /* id of the rule that decided; 0: none */
+};
+ABI_ASSERT_SIZE(struct cached_verdict, 32);
 
 /* Map `rule_info`: HASH by rule id; says in words which rule a number means. */
 #define RULE_NAME_LENGTH 88

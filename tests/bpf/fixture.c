@@ -171,6 +171,7 @@ void fixture_empty(struct fixture *fixture)
 	static const char *const maps[] = {"address4", "address6", "prefix4", "prefix6", "interface"};
 	clear(fixture, maps, sizeof(maps) / sizeof(maps[0]));
 	fixture_forget(fixture);
+	progrun_zero(fixture->progrun, "verdict_cache");
 	for (int slot = SLOT_A; slot <= SLOT_C; slot++)
 		fixture_policy(fixture, slot, 0, 0);
 	write_endpoints(fixture);
@@ -253,6 +254,8 @@ void fixture_policy(struct fixture *fixture, enum slot slot, __u32 inbound, __u3
 	__u32 key = slot;
 	struct endpoint_policy policy = {.inbound = inbound, .outbound = outbound};
 	progrun_put(fixture->progrun, "endpoint_policy", &key, &policy);
+	/* Tests write lists and rows under any numbers. */
+	progrun_zero(fixture->progrun, "verdict_cache");
 }
 
 void fixture_only_a_opens(struct fixture *fixture)

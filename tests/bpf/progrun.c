@@ -285,12 +285,15 @@ static struct traffic *per_cpu_values(struct progrun *progrun, __u32 count)
 
 void progrun_zero(struct progrun *progrun, const char *map)
 {
-	enum { AT_ONCE = 1024, VALUE_MAX = 64 * sizeof(__u64) };
-	static const __u8 zeros[AT_ONCE * VALUE_MAX];
-	__u32 keys[AT_ONCE], capacity = progrun_capacity(progrun, map), count;
-	assert_true(progrun->cpus * sizeof(__u64) <= VALUE_MAX);
+	enum { AT_ONCE = 1024, ROOM = AT_ONCE * 64 * sizeof(__u64) };
+	static const __u8 zeros[ROOM];
+	const struct bpf_map *found = bpf_object__find_map_by_name(progrun_object(progrun), map);
+	__u32 keys[AT_ONCE], capacity = bpf_map__max_entries(found), count, most;
+	most = ROOM / (progrun->cpus * ((bpf_map__value_size(found) + 7) / 8 * 8));
+	assert_true(most > 0);
+	most = most < AT_ONCE ? most : AT_ONCE;
 	for (__u32 first = 0; first < capacity; first += count) {
-		count = capacity - first < AT_ONCE ? capacity - first : AT_ONCE;
+		count = capacity - first < most ? capacity - first : most;
 		for (__u32 i = 0; i < count; i++)
 			keys[i] = first + i;
 		int r = bpf_map_update_batch(progrun_map(progrun, map), keys, zeros, &count, NULL);

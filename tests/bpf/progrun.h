@@ -65,7 +65,7 @@ void progrun_clear(struct progrun *progrun, const char *map);
 struct traffic progrun_traffic(struct progrun *progrun, const char *map, const void *key);
 /* The counters of the ids 0 .. count-1 of drop_totals or rule_hits. */
 void progrun_counters(struct progrun *progrun, const char *map, __u32 count, struct traffic *ret);
-/* Sets all entries of an array to zero: values of eight bytes at most, per CPU or not. */
+/* Sets all entries of an array to zero, per CPU or not. */
 void progrun_zero(struct progrun *progrun, const char *map);
 /* Events in the ring since the last call; up to `capacity` of them are stored in order. */
 unsigned int progrun_events(struct progrun *progrun, struct packet_event *ret, unsigned int capacity);

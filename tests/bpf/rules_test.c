@@ -4,12 +4,14 @@
  * The numbers in names are those of the policy specification's test inventory.
  */
 #include <math.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <bpf/bpf.h>
 #include <cmocka.h>
 #include <netinet/in.h>
 
@@ -361,6 +363,89 @@ static void test_long_profile(void **state)
 	expect(&(const struct frame){TCP(EXTERNAL4, 3000)}, false, NO_RULE);
 }
 
+/* The rule that a rule id means says "deny" from now on, behind the back of the engine. */
+static void turn_into_deny(__u32 rule_id)
+{
+	struct progrun *progrun = engine->fixture->progrun;
+	struct policy_rule rule;
+	for (__u32 i = 0; i < progrun_capacity(progrun, "rule"); i++) {
+		assert_true(progrun_get(progrun, "rule", &i, &rule));
+		if (rule.rule_id != rule_id || rule.action != ACTION_ALLOW)
+			continue;
+		rule.action = ACTION_DENY;
+		progrun_put(progrun, "rule", &i, &rule);
+	}
+}
+
+/* Of B's inbound rules. */
+static __u32 id_of_rule(__u32 position)
+{
+	int fd = progrun_map(engine->fixture->progrun, "rule_info");
+	struct rule_info info;
+	__u32 id;
+	for (int r = bpf_map_get_next_key(fd, NULL, &id); r == 0; r = bpf_map_get_next_key(fd, &id, &id)) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &id, &info), 0);
+		if (!strcmp(info.object, "profile b") && !strcmp(info.direction, "inbound") &&
+		    info.position == position)
+			return id;
+	}
+	fail_msg("there is no rule %u", position);
+	return 0;
+}
+
+/* Each processor keeps its own verdicts. */
+static void stay_on_this_processor(void)
+{
+	cpu_set_t this;
+	CPU_ZERO(&this);
+	CPU_SET(sched_getcpu(), &this);
+	assert_int_equal(sched_setaffinity(0, sizeof(this), &this), 0);
+}
+
+/* Rules are not looked at again for packets of a kind, and count them nevertheless. */
+static void test_verdicts_are_kept(void **state)
+{
+	struct progrun *progrun = engine->fixture->progrun;
+	const struct frame web = {TCP(EXTERNAL4, 80)}, other = {TCP(EXTERNAL4, 81)};
+	__u32 slot = GENERATION_EPOCH, epoch, id;
+	__u64 before;
+	stay_on_this_processor();
+	inbound("[{'action': 'deny', 'protocol': 'udp'}, {'protocol': 'tcp'}]");
+	id = id_of_rule(2);
+	before = progrun_traffic(progrun, "rule_hits", &id).packets;
+	expect(&web, false, DROP_NONE);
+	turn_into_deny(id);
+	expect(&web, false, DROP_NONE);
+	assert_int_equal(progrun_traffic(progrun, "rule_hits", &id).packets, before + 2);
+	expect(&other, false, DENIED);
+	assert_true(progrun_get(progrun, "generation", &slot, &epoch));
+	epoch++;
+	progrun_put(progrun, "generation", &slot, &epoch);
+	expect(&web, false, DENIED);
+	expect(&web, false, DENIED);
+	assert_int_equal(progrun_traffic(progrun, "rule_hits", &id).packets, before + 5);
+	/* The next test's policy ends what was kept here. */
+	inbound("[{}]");
+}
+
+/* What looks at source ports, or logs, is judged anew each time. */
+static void test_verdicts_that_are_not_kept(void **state)
+{
+	static const char *const rules[] = {
+		"[{'protocol': 'tcp', 'src_ports': ['1:50000']}]",
+		"[{'action': 'log'}, {'protocol': 'tcp'}]",
+	};
+	const struct frame web = {TCP(EXTERNAL4, 80)};
+	stay_on_this_processor();
+	for (size_t i = 0; i < LENGTH(rules); i++) {
+		inbound(rules[i]);
+		expect(&web, false, DROP_NONE);
+		turn_into_deny(id_of_rule((__u32)i + 1));
+		expect(&web, false, DENIED);
+	}
+	inbound("[{}]");
+}
+
 static void test_tag_membership_follows_profiles(void **state)
 {
 	inbound("[{'src_tag': 'late'}]");
@@ -389,6 +474,8 @@ int main(void)
 		cmocka_unit_test(test_log_events),
 		cmocka_unit_test(test_rule_hits_are_counted_once_per_flow),
 		cmocka_unit_test(test_long_profile),
+		cmocka_unit_test(test_verdicts_are_kept),
+		cmocka_unit_test(test_verdicts_that_are_not_kept),
 		cmocka_unit_test(test_tag_membership_follows_profiles),
 	};
 	int failed = _cmocka_run_group_tests("rules", row_tests, LENGTH(rows), setup, teardown);

@@ -49,6 +49,7 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
  *	flow6		  32768 x (16 + 136)	 4.8 MB
  *	fragment4, 6	   4096 x (16 + ~86)	 0.8 MB
  *	rule_hits	  16385 x 16 per CPU	 0.5 MB
+ *	verdict_cache	   2048 x 32 per CPU	 0.1 MB
  *	drops		   8192 x (16+64+16/CPU) 0.9 MB
  *	events					 1.0 MB
  *						31 MB

@@ -5,8 +5,8 @@
  * A pass writes first what nothing refers to (rows, rules, steps, lists), then closes the endpoints that
  * would meet a mixture of old and new, then writes addresses, then publishes lists, one store per endpoint.
  * After the fence no packet is judged by what was there before: generations make established flows re-check,
- * what was replaced is freed, and bits of unused sets are cleared. What did not fit is tried again while
- * passes make room.
+ * kept verdicts end, what was replaced is freed, and bits of unused sets are cleared. What did not fit is
+ * tried again while passes make room.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -88,6 +88,18 @@ static void generations_write(struct policy_engine *engine)
 			engine->bumped[slots[i] / 8] &= (__u8) ~(1 << (slots[i] % 8));
 	}
 	engine->bumps.size = left * sizeof(*slots);
+}
+
+/* Verdicts that were kept follow from lists and rows as they were: none is used from now on. */
+static int epoch_advance(struct policy_engine *engine)
+{
+	const __u32 slot = GENERATION_EPOCH;
+	__u32 next = engine->epoch + 1;
+	int r = sink_write(engine, MAP_GENERATION, &slot, &next);
+
+	if (r == 0)
+		engine->epoch = next;
+	return r;
 }
 
 /* ---- cohorts ---- */
@@ -305,10 +317,10 @@ static int finish(struct policy_engine *engine, bool *ret_again)
 	*ret_again = false;
 	/* Not before the fence: a packet still judged by the old policy could store the new generation. */
 	generations_write(engine);
-	if (r < 0) {
+	if (r < 0)
 		engine_error(engine, r);
+	if (r < 0 || (drained && epoch_advance(engine) < 0))
 		return 0;
-	}
 	limbo_drain(engine);
 	r = sets_bury(engine);
 	sweep(engine);

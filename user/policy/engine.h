@@ -113,6 +113,7 @@ struct policy_engine {
 	__u32 slot_count;
 	__u32 host_slots; /* how many of them are host endpoints' */
 	__u32 generation;
+	__u32 epoch; /* as written to GENERATION_EPOCH */
 	struct vector queued_slots;
 	struct space generation_slots;
 	struct buffer bumps; /* __u32 generation slots to be written */

@@ -182,8 +182,12 @@ static void test_fence_waits_for_running_programs(void **state)
 	struct dataplane *dp = start();
 	const struct policy_sink *sink = dataplane_sink(dp);
 	struct slow_run run = {.program = slow_program(map)};
+	cpu_set_t cpus;
 
 	assert_true(map >= 0 && run.program >= 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	if (CPU_COUNT(&cpus) < 2)
+		skip(); /* what runs there cannot be seen from outside */
 	run.progress = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
 	assert_ptr_not_equal(run.progress, MAP_FAILED);
 	for (int i = 0; i < 200 && caught < 5; i++) {

@@ -67,35 +67,38 @@ void profiles_sweep(struct policy_engine *engine)
 	}
 }
 
+/* Each once. */
 static int collect_tags(struct policy_engine *engine, const struct strings *tags, struct vector *ret)
 {
-	for (size_t i = 0; i < (tags ? tags->count : 0); i++) {
-		struct atom *atom;
-		bool repeated = false;
-		int r = atom_get_tag(engine, tags->items[i], &atom);
+	int r = 0;
 
-		for (size_t j = 0; r == 0 && j < ret->count; j++)
-			repeated |= ret->items[j] == atom;
-		if (r == 0 && !repeated) {
-			r = vector_push(ret, atom);
-			atom->carriers += r == 0;
-		}
-		if (r < 0)
-			return r;
+	engine->mark++;
+	for (size_t i = 0; r == 0 && i < (tags ? tags->count : 0); i++) {
+		struct atom *atom;
+
+		r = atom_get_tag(engine, tags->items[i], &atom);
+		if (r < 0 || atom->mark == engine->mark)
+			continue;
+		atom->mark = engine->mark;
+		r = vector_push(ret, atom);
+		atom->carriers += r == 0;
 	}
-	return 0;
+	return r;
 }
 
-/* Is an atom that rules look at in one of the lists only? */
-static bool tags_differ(const struct vector *a, const struct vector *b)
+/* Is an atom that rules look at in the second list only? */
+static bool tags_gained(struct policy_engine *engine, const struct vector *before, const struct vector *after)
 {
-	for (size_t i = 0; i < a->count; i++) {
-		const struct atom *atom = a->items[i];
-		bool common = false;
+	engine->mark++;
+	for (size_t i = 0; i < before->count; i++) {
+		struct atom *atom = before->items[i];
 
-		for (size_t j = 0; j < b->count; j++)
-			common |= b->items[j] == atom;
-		if (!common && atom->sets.count)
+		atom->mark = engine->mark;
+	}
+	for (size_t i = 0; i < after->count; i++) {
+		const struct atom *atom = after->items[i];
+
+		if (atom->mark != engine->mark && atom->sets.count)
 			return true;
 	}
 	return false;
@@ -107,7 +110,7 @@ int profile_set_tags(struct policy_engine *engine, struct profile *profile, cons
 	int r = collect_tags(engine, tags, &wanted);
 
 	profile->tags = wanted;
-	if (r == 0 && (tags_differ(&old, &wanted) || tags_differ(&wanted, &old))) {
+	if (r == 0 && (tags_gained(engine, &old, &wanted) || tags_gained(engine, &wanted, &old))) {
 		profile->tags_changed = true;
 		engine->profiles_changed = true;
 	}

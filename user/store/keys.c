@@ -209,8 +209,10 @@ static bool is_identifier(const char *segment)
 	return !segment[strspn(segment, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
 }
 
-static bool key_match(const char *key, const char *pattern, struct key_parts *parts)
+/* *ret_misnamed: what should be an identifier is none. */
+static bool key_match(const char *key, const char *pattern, struct key_parts *parts, bool *ret_misnamed)
 {
+	*ret_misnamed = false;
 	for (;;) {
 		size_t length = strcspn(key, "/"), pattern_length = strcspn(pattern, "/");
 
@@ -222,7 +224,7 @@ static bool key_match(const char *key, const char *pattern, struct key_parts *pa
 			memcpy(part, key, length);
 			part[length] = '\0';
 			if (strchr("ti", pattern[1]) && !is_identifier(part))
-				return false;
+				*ret_misnamed = true;
 		} else if (length != pattern_length || memcmp(key, pattern, length) != 0) {
 			return false;
 		}
@@ -238,13 +240,17 @@ static bool key_match(const char *key, const char *pattern, struct key_parts *pa
 void key_parse(const char *key, struct key_parts *ret)
 {
 	static const char prefix[] = KEY_V1 "/";
+	bool misnamed;
 
 	*ret = (struct key_parts){.kind = KEY_OTHER};
 	if (strncmp(key, prefix, strlen(prefix)) != 0)
 		return;
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
-		if (key_match(key + strlen(prefix), patterns[i].path, ret)) {
-			ret->kind = patterns[i].kind;
+		if (key_match(key + strlen(prefix), patterns[i].path, ret, &misnamed)) {
+			if (misnamed)
+				*ret = (struct key_parts){.kind = KEY_MISNAMED};
+			else
+				ret->kind = patterns[i].kind;
 			return;
 		}
 		*ret = (struct key_parts){.kind = KEY_OTHER};

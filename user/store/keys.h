@@ -61,7 +61,8 @@ const char *key_network(char key[KEY_MAX], const char *network);
 const char *key_felix_status(char key[KEY_MAX], const char *host, const char *name);
 
 enum key_kind {
-	KEY_OTHER, /* nothing we read */
+	KEY_OTHER,    /* nothing we read */
+	KEY_MISNAMED, /* would be one of those below, but for the characters of its name */
 	KEY_IS_READY,
 	KEY_IS_CONFIG,	      /* name */
 	KEY_IS_HOST_CONFIG,   /* host, name */
@@ -82,9 +83,9 @@ struct key_parts {
 };
 
 /*
- * Never fails: what does not match exactly is KEY_OTHER, and so is a segment over 255 bytes, or the name of a
- * profile, tier, policy or endpoint with characters other than letters, digits, '_', '.' and '-' (v0.20
- * treats such objects as absent).
+ * Never fails: what does not match exactly is KEY_OTHER, and so is a segment over 255 bytes. The name of a
+ * profile, tier, policy or endpoint with characters other than letters, digits, '_', '.' and '-' makes the
+ * key KEY_MISNAMED (v0.20 treats such objects as absent).
  */
 void key_parse(const char *key, struct key_parts *ret);
 /* Last segment of a key. */

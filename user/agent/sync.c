@@ -289,13 +289,11 @@ static void on_in_sync(void *arg)
 {
 	struct agent *agent = arg;
 	struct err err;
-	int r;
 
-	if (!agent->watch || agent->phase == PHASE_ACTIVE)
+	/* Nor when something in the snapshot itself has asked to read it again. */
+	if (!agent->watch || agent->phase != PHASE_SNAPSHOT)
 		return;
-	r = policy_commit(agent->engine);
-	if (r < 0)
-		problem_set(&agent->problems, "policy maps", strerror(-r));
+	commit_policy(agent);
 	if (dataplane_activate(agent->dataplane, &err) < 0) {
 		problem_set(&agent->problems, "programs", err.text);
 		restart(agent, err.text);

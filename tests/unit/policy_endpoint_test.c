@@ -288,11 +288,14 @@ static void test_slot_without_endpoint(void **state)
 }
 
 /* S13, and moving an address: added here before it is removed there. */
+/* The one that was set last has it, and who lost it is told. */
 static void test_address_of_two_endpoints(void **state)
 {
-	const char *with =
-		"{'state': 'active', 'name': 'c', 'profile_ids': ['p'], 'ipv4_nets': ['10.0.0.9']}";
-	const char *without = "{'state': 'active', 'name': 'c', 'profile_ids': ['p'], 'ipv4_nets': []}";
+	const char *one =
+		"{'state': 'active', 'name': 'c1', 'profile_ids': ['p'], 'ipv4_nets': ['10.0.0.9']}";
+	const char *two =
+		"{'state': 'active', 'name': 'c2', 'profile_ids': ['p'], 'ipv4_nets': ['10.0.0.9']}";
+	const char *without = "{'state': 'active', 'name': 'c2', 'profile_ids': ['p'], 'ipv4_nets': []}";
 	struct probe probe = probe_of("10.0.0.9 10.0.0.1 tcp 1 80");
 	struct fixture f;
 
@@ -300,16 +303,27 @@ static void test_address_of_two_endpoints(void **state)
 	set_endpoint(&f, "'profile_ids': ['q']");
 	fixture_set(&f, TAGS, "p", "['T']");
 	fixture_set(&f, RULES, "q", "{'inbound_rules': [{'src_tag': 'T'}], 'outbound_rules': []}");
-	fixture_set_slot(&f, WORKLOAD, "one", with, 2);
-	fixture_set_slot(&f, WORKLOAD, "two", with, 3);
+	fixture_set_slot(&f, WORKLOAD, "one", one, 2);
+	fixture_commit(&f);
+	assert_int_equal(f.problem_count, 0);
+	fixture_set_slot(&f, WORKLOAD, "two", two, 3);
 	fixture_commit(&f);
 	assert_true(fixture_allows(&f, 1, true, &probe));
 	assert_int_equal(maps_address(&f.maps, &probe.src).endpoint, 3);
+	assert_non_null(strstr(fixture_problem(&f, "endpoint c1"), "is that of another endpoint"));
+	assert_null(fixture_problem(&f, "endpoint c2"));
 	fixture_set_slot(&f, WORKLOAD, "two", without, 3);
 	fixture_commit(&f);
 	assert_true(fixture_allows(&f, 1, true, &probe));
 	assert_int_equal(maps_address(&f.maps, &probe.src).endpoint, 2);
+	assert_int_equal(f.problem_count, 0);
+	fixture_set_slot(&f, WORKLOAD, "two", two, 3);
+	fixture_commit(&f);
+	assert_int_equal(f.problem_count, 1);
 	fixture_set(&f, WORKLOAD, "one", NULL);
+	fixture_commit(&f);
+	assert_int_equal(f.problem_count, 0);
+	fixture_set(&f, WORKLOAD, "two", NULL);
 	fixture_commit(&f);
 	assert_false(fixture_allows(&f, 1, true, &probe));
 	fixture_done(&f);

@@ -34,6 +34,15 @@ const char *fixture_problem(const struct fixture *fixture, const char *object)
 	return NULL;
 }
 
+size_t fixture_denials(const struct fixture *fixture)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < fixture->problem_count; i++)
+		count += !strstr(fixture->problems[i].text, "is that of another endpoint");
+	return count;
+}
+
 void fixture_init(struct fixture *fixture, const __u32 capacity[POLICY_MAP_COUNT])
 {
 	memset(fixture, 0, sizeof(*fixture));

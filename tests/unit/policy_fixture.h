@@ -40,5 +40,7 @@ bool fixture_allows(struct fixture *fixture, __u32 slot, bool inbound, const str
 struct probe probe_of(const char *text);
 /* NULL: no problem is reported for the object. */
 const char *fixture_problem(const struct fixture *fixture, const char *object);
+/* Problems, but for those of endpoints with another's address: of what denies. */
+size_t fixture_denials(const struct fixture *fixture);
 
 #endif

@@ -249,6 +249,9 @@ int member_set(struct policy_engine *engine, const char *key, const struct membe
 		r = detach(engine, member);
 	if (!member)
 		return -ENOMEM;
+	/* Told under its name, and only while it has a slot. */
+	if (!state->slot || strcmp(member->name, state->name) != 0)
+		member_problem(engine, member, NULL);
 	member->host = state->host;
 	return r < 0 ? r : attach(engine, member, state);
 }

@@ -125,7 +125,8 @@ static void place_drop(struct policy_engine *engine, struct place *place)
 	free(place);
 }
 
-static int place_set_failed(struct policy_engine *engine, struct place *place, bool failed)
+/* What is told about the endpoints of this host that claim it may change. */
+static int queue_claimants(struct policy_engine *engine, const struct place *place)
 {
 	int r = 0;
 
@@ -137,6 +138,14 @@ static int place_set_failed(struct policy_engine *engine, struct place *place, b
 			r = slot_queue(engine, claim->member->slot);
 	}
 	return r;
+}
+
+static int place_set_failed(struct policy_engine *engine, struct place *place, bool failed)
+{
+	if (place->failed == failed)
+		return 0;
+	place->failed = failed;
+	return queue_claimants(engine, place);
 }
 
 static int plan(struct policy_engine *engine, struct place *place)
@@ -271,6 +280,8 @@ static int settle(struct policy_engine *engine, const struct change *change)
 		r = limbo_add(engine, LIMBO_ROW, place->row, 0);
 	if (place->published && !change->present)
 		engine->entries[map_key_of(place, &key)]--;
+	if (r == 0 && place->value.endpoint != change->value.endpoint)
+		r = queue_claimants(engine, place);
 	place->row = change->row;
 	place->value = change->value;
 	place->published = change->present;

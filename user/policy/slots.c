@@ -4,7 +4,9 @@
 
 #include "policy/engine.h"
 
-#define NO_ADDRESS  "its addresses do not fit into the maps, so it is denied; use fewer endpoints"
+#define NO_ADDRESS "its addresses do not fit into the maps, so it is denied; use fewer endpoints"
+#define NOT_OWNED                                                                                            \
+	"one of its addresses is that of another endpoint of this host, too, which came later and has it"
 #define NOT_WRITTEN "its policy cannot be written; look for errors of the BPF maps"
 
 int slot_queue(struct policy_engine *engine, __u32 number)
@@ -29,6 +31,17 @@ static bool has_failed_address(const struct member *member)
 {
 	for (__u32 i = 0; i < member->claim_count; i++) {
 		if (member->claims[i].place->failed)
+			return true;
+	}
+	return false;
+}
+
+static bool has_lost_address(const struct member *member)
+{
+	for (__u32 i = 0; i < member->claim_count; i++) {
+		const struct place *place = member->claims[i].place;
+
+		if (place->published && place->value.endpoint != member->slot)
 			return true;
 	}
 	return false;
@@ -139,6 +152,8 @@ static int publish(struct policy_engine *engine, struct slot *slot)
 		if (r == -ENOSPC || r == 0)
 			r = slot_queue(engine, slot_number(engine, slot));
 	}
+	if (slot->owner && !problem && member_is_local(slot->owner) && has_lost_address(slot->owner))
+		problem = NOT_OWNED;
 	if (slot->owner)
 		member_problem(engine, slot->owner, problem);
 	return r;

@@ -12,6 +12,7 @@ import lab
 
 MAC = "ee:ee:ee:ee:ee:ee"
 LOST_SECONDS = 5  # for an answer that must come; nothing here takes that long
+PACE_SECONDS = 0.001  # between two datagrams of a stream
 
 
 class Documents:
@@ -25,12 +26,12 @@ class Documents:
 
     def put(self, values):
         for key, value in values.items():
-            path = f"/v2/keys/calico/v1/{key}"
+            path = f"/v2/keys/calico/v1/{urllib.parse.quote(key)}"
             if value is None:
                 self.server.request("DELETE", path + "?recursive=true")
             else:
                 text = value if isinstance(value, str) else json.dumps(value)
-                self.server.request("PUT", path, "value=" + urllib.parse.quote(text, safe=""),
+                self.server.request("PUT", path, "value=" + urllib.parse.quote(text, safe='",[]{}:'),
                                     {"Content-Type": "application/x-www-form-urlencoded"})
             answer = self.server.getresponse()
             answer.read()
@@ -141,26 +142,26 @@ def opened(where, kind, source, address, port, seconds=2):
 
 
 class Stream:
-    """Sends a datagram each time the one before has come back, until closed; counts those that did not."""
+    """Sends a datagram after the other, each when the one before has come back; counts those that did not."""
 
     def __init__(self, where, source, address, port):
         self.socket = opened(where, socket.SOCK_DGRAM, source, address, port)
         assert self.socket, f"{address} does not answer {source}"
         self.socket.settimeout(LOST_SECONDS)
         self.sent = self.lost = 0
-        self.ending = False
+        self.ending = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
-        while not self.ending:
+        while not self.ending.wait(PACE_SECONDS):
             self.sent += 1
             if not lab.echoes(self.socket, b"%09d" % self.sent):
                 self.lost += 1
 
     def close(self):
         """(sent, lost)"""
-        self.ending = True
+        self.ending.set()
         self.thread.join()
         self.socket.close()
         return self.sent, self.lost

@@ -44,7 +44,7 @@ static void note(struct agent *agent, int ifindex, const struct addr *addr, bool
 	}
 	if (agent->engine && !has_elsewhere(agent, addr)) {
 		policy_set_host_address(agent->engine, addr, !gone);
-		sync_schedule_commit(agent);
+		commit_schedule(agent);
 	}
 	if (!gone) {
 		entry = calloc(1, sizeof(*entry));

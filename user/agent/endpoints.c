@@ -69,12 +69,22 @@ static void unbind(struct agent *agent, struct local_endpoint *ep)
 	if (!ep->slot)
 		return;
 	policy_set_endpoint(agent->engine, ep->key, NULL, 0);
-	sync_commit(agent);
+	commit_now(agent);
 	dataplane_set_endpoint(agent->dataplane, ep->slot, NULL, NULL);
 	agent->slots_used[ep->slot] = 0;
 	ep->slot = 0;
 	ep->ifindex = 0;
 	ep->enforced = false;
+}
+
+static void give_way(struct agent *agent, struct local_endpoint *ep, const struct local_endpoint *other)
+{
+	struct err err;
+
+	unbind(agent, ep);
+	err_set(&err, EEXIST, "its interface %s is that of %s, too, which came later and has it",
+		ep->model->name, other->key);
+	problem_set(&agent->of_generation, ep->key, err.text);
 }
 
 /* Gives the endpoint its slot if its interface exists. 0 also when there is no interface yet. */
@@ -90,7 +100,7 @@ static int bind_interface(struct agent *agent, struct local_endpoint *ep, struct
 	/* An interface belongs to the endpoint that named it last. */
 	other = find_bound(agent, ep->model->name);
 	if (other && other != ep)
-		unbind(agent, other);
+		give_way(agent, other, ep);
 	if (!ep->slot)
 		ep->slot = slot_take(agent);
 	if (!ep->slot)
@@ -170,7 +180,7 @@ static int enforce(struct agent *agent, struct local_endpoint *ep, struct err *e
 
 	if (r < 0)
 		return r;
-	sync_commit(agent);
+	commit_now(agent);
 	set_sysctls(agent, ep->model);
 	r = link_set_up(agent->netlink, ep->ifindex, err);
 	if (r < 0)
@@ -199,7 +209,7 @@ static int put_in_force(struct agent *agent, struct local_endpoint *ep, struct e
 	if (!r && agent->phase == PHASE_ACTIVE && ep->slot)
 		r = enforce(agent, ep, err);
 	else if (!r)
-		sync_schedule_commit(agent);
+		commit_schedule(agent);
 	if (r < 0)
 		unbind(agent, ep);
 	return r;
@@ -251,7 +261,7 @@ int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint
 	ep->text = text;
 
 	r = put_in_force(agent, ep, err);
-	problem_set(&agent->problems, key, r < 0 && err ? err->text : NULL);
+	problem_set(&agent->of_generation, key, r < 0 && err ? err->text : NULL);
 	return r;
 }
 
@@ -262,7 +272,7 @@ void endpoints_remove(struct agent *agent, const char *key)
 	if (!ep)
 		return;
 	policy_set_endpoint(agent->engine, ep->key, NULL, 0);
-	sync_commit(agent);
+	commit_now(agent);
 	if (ep->slot) {
 		for (size_t i = 0; i < ep->model->net_count; i++)
 			dataplane_purge_flows(agent->dataplane, &ep->model->nets[i]);
@@ -272,7 +282,7 @@ void endpoints_remove(struct agent *agent, const char *key)
 		dataplane_set_endpoint(agent->dataplane, ep->slot, NULL, NULL);
 		agent->slots_used[ep->slot] = 0;
 	}
-	problem_set(&agent->problems, key, NULL);
+	problem_set(&agent->of_generation, key, NULL);
 	HASH_DEL(agent->endpoints, ep);
 	free_endpoint(ep);
 }
@@ -289,7 +299,7 @@ static void guard_interface(struct agent *agent, int ifindex, const char *name)
 	if (dataplane_is_attached(agent->dataplane, ifindex, name))
 		return;
 	r = dataplane_attach(agent->dataplane, ifindex, name, &err);
-	problem_set(&agent->problems, name, r < 0 && r != -ENODEV ? err.text : NULL);
+	problem_set(&agent->of_generation, name, r < 0 && r != -ENODEV ? err.text : NULL);
 }
 
 static bool has_prefix(const struct agent *agent, const char *name)
@@ -307,7 +317,7 @@ void endpoints_activate(struct agent *agent)
 	HASH_ITER (hh, agent->endpoints, ep, next) {
 		if (!ep->slot || !ep->enforced) {
 			int r = put_in_force(agent, ep, &err);
-			problem_set(&agent->problems, ep->key, r < 0 ? err.text : NULL);
+			problem_set(&agent->of_generation, ep->key, r < 0 ? err.text : NULL);
 		}
 	}
 	if (link_list(agent->netlink, &links, &count, &err) < 0) {
@@ -344,7 +354,19 @@ static void restore_routes(struct agent *agent, struct local_endpoint *ep)
 	struct err err;
 	int r = add_routes(agent, ep, &err);
 
-	problem_set(&agent->problems, ep->key, r < 0 ? err.text : NULL);
+	problem_set(&agent->of_generation, ep->key, r < 0 ? err.text : NULL);
+}
+
+/* What failed before may succeed now: there is room for it, or its interface is free. */
+static void try_again(struct agent *agent, struct local_endpoint *ep)
+{
+	struct err err;
+	int r;
+
+	if (link_index(agent->netlink, ep->model->name) <= 0 || find_bound(agent, ep->model->name))
+		return;
+	r = put_in_force(agent, ep, &err);
+	problem_set(&agent->of_generation, ep->key, r < 0 ? err.text : NULL);
 }
 
 void endpoints_refresh(struct agent *agent)
@@ -357,8 +379,10 @@ void endpoints_refresh(struct agent *agent)
 	if (routes)
 		qsort(routes, count, sizeof(*routes), compare_routes);
 	HASH_ITER (hh, agent->endpoints, ep, next) {
-		if (!ep->slot)
+		if (!ep->slot) {
+			try_again(agent, ep);
 			continue;
+		}
 		guard_interface(agent, ep->ifindex, ep->model->name);
 		if (listed && ep->enforced && !ep->down && lacks_route(ep, routes, count))
 			restore_routes(agent, ep);
@@ -390,7 +414,7 @@ void endpoints_link_changed(struct agent *agent, const struct link_info *link, b
 				unbind(agent, ep);
 		}
 		dataplane_detach(agent->dataplane, link->ifindex, link->name, NULL);
-		problem_set(&agent->problems, link->name, NULL);
+		problem_set(&agent->of_generation, link->name, NULL);
 		return;
 	}
 	/* Programs first: whatever the interface turns out to be, nothing passes it unjudged. */
@@ -403,7 +427,7 @@ void endpoints_link_changed(struct agent *agent, const struct link_info *link, b
 			continue;
 		}
 		r = put_in_force(agent, ep, &err);
-		problem_set(&agent->problems, ep->key, r < 0 ? err.text : NULL);
+		problem_set(&agent->of_generation, ep->key, r < 0 ? err.text : NULL);
 	}
 }
 

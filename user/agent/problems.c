@@ -66,11 +66,8 @@ void problems_free(struct problem **problems)
 		remove_problem(problems, problem);
 }
 
-json_t *problems_json(const struct problem *problems)
+void problems_json(const struct problem *problems, json_t *list)
 {
-	json_t *list = json_array();
-
 	for (const struct problem *p = problems; p; p = p->hh.next)
 		json_array_append_new(list, json_pack("{s:s, s:s}", "object", p->object, "text", p->text));
-	return list;
 }

@@ -10,7 +10,7 @@ struct problem;
 /* text NULL: solved. Sets, replaces or removes; the same text again changes nothing. */
 void problem_set(struct problem **problems, const char *object, const char *text);
 void problems_free(struct problem **problems);
-/* [{"object": .., "text": ..}], new reference. */
-json_t *problems_json(const struct problem *problems);
+/* Appends {"object": .., "text": ..} for each. */
+void problems_json(const struct problem *problems, json_t *list);
 
 #endif

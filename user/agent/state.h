@@ -90,7 +90,8 @@ struct agent {
 	struct event *settle_event; /* when nothing has been done for a while */
 	int flows;
 	struct problem *problems;
-	struct packet_log *packets; /* NULL: none is loaded */
+	struct problem *of_generation; /* about objects, their policy and interfaces: gone with it */
+	struct packet_log *packets;    /* NULL: none is loaded */
 	struct timespec started;
 };
 
@@ -101,13 +102,19 @@ void agent_is_busy(struct agent *agent);
 /* sync.c: from the store to the policy engine. */
 int sync_start(struct agent *agent, struct err *err);
 void sync_stop(struct agent *agent);
-void sync_schedule_commit(struct agent *agent);
-/* Policy changes so far are in force when this returns; in other phases they wait for the snapshot's end. */
-void sync_commit(struct agent *agent);
 /* Waits until the agent is active. -EAGAIN with the reason when the task's deadline passes first. */
 int sync_wait(struct agent *agent, struct err *err);
 /* One datastore value into the model and the engine; value NULL: gone. */
 void sync_apply(struct agent *agent, const char *key, const char *value);
+
+/* commit.c: policy changes so far into the kernel, and what is wrong with that into the problems. */
+int commit_start(struct agent *agent, struct err *err);
+void commit_stop(struct agent *agent);
+void commit_policy(struct agent *agent);
+void commit_netfilter(struct agent *agent);
+/* In force when this returns; before activation they wait for the snapshot's end. */
+void commit_now(struct agent *agent);
+void commit_schedule(struct agent *agent);
 
 /* endpoints.c: this host's endpoints, their interfaces, routes and programs. */
 /* Takes the model. < 0 only when the endpoint has its interface and could not be put in force. */

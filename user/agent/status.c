@@ -75,6 +75,15 @@ static json_t *policy_json(const struct agent *agent)
 			 (json_int_t)usage.writes);
 }
 
+static json_t *all_problems(const struct agent *agent)
+{
+	json_t *list = json_array();
+
+	problems_json(agent->problems, list);
+	problems_json(agent->of_generation, list);
+	return list;
+}
+
 json_t *agent_status(struct agent *agent)
 {
 	bool active = agent->phase == PHASE_ACTIVE;
@@ -88,6 +97,6 @@ json_t *agent_status(struct agent *agent)
 		store_where(agent->store), "connected", agent->connected, "why", agent->contact, "attach",
 		agent->dataplane ? dataplane_attach_mode(agent->dataplane) : "", "endpoints",
 		endpoints_json(agent), "uplinks", uplinks_json(agent), "flows", agent->flows, "policy",
-		policy_json(agent), "problems", problems_json(agent->problems), "drops", drops_json(agent),
-		"packet_log", packets_json(agent));
+		policy_json(agent), "problems", all_problems(agent), "drops", drops_json(agent), "packet_log",
+		packets_json(agent));
 }

@@ -20,7 +20,7 @@
 
 #define RETRY_MS 1000
 
-/* ---- commit ---- */
+/* ---- waiting for it ---- */
 
 static void wake_waiters(struct agent *agent)
 {
@@ -54,46 +54,6 @@ int sync_wait(struct agent *agent, struct err *err)
 		err, EAGAIN,
 		"policy cannot be enforced before the datastore has been read (%s); see 'calicoctl status'",
 		*agent->contact ? agent->contact : "reading it now");
-}
-
-static void apply_netfilter(struct agent *agent)
-{
-	struct err err;
-
-	if (!agent->netfilter_dirty || agent->phase != PHASE_ACTIVE)
-		return;
-	if (netfilter_apply(agent->dataplane, agent->masquerade_pools != NULL, &err) < 0) {
-		problem_set(&agent->problems, "netfilter", err.text);
-		return;
-	}
-	agent->netfilter_dirty = false;
-	problem_set(&agent->problems, "netfilter", NULL);
-}
-
-void sync_commit(struct agent *agent)
-{
-	int r;
-
-	if (agent->phase != PHASE_ACTIVE)
-		return;
-	agent_is_busy(agent);
-	r = policy_commit(agent->engine);
-	if (r < 0)
-		problem_set(&agent->problems, "policy maps", strerror(-r));
-	else
-		problem_set(&agent->problems, "policy maps", NULL);
-}
-
-static void commit_now(evutil_socket_t fd, short events, void *arg)
-{
-	sync_commit(arg);
-	apply_netfilter(arg);
-}
-
-void sync_schedule_commit(struct agent *agent)
-{
-	if (agent->phase == PHASE_ACTIVE)
-		event_active(agent->commit_event, EV_TIMEOUT, 0);
 }
 
 /* ---- one value ---- */
@@ -271,8 +231,8 @@ void sync_apply(struct agent *agent, const char *key, const char *value)
 		apply_pool(agent, &parts, value, &err);
 		break;
 	}
-	problem_set(&agent->problems, key, *err.text ? err.text : NULL);
-	sync_schedule_commit(agent);
+	problem_set(&agent->of_generation, key, *err.text ? err.text : NULL);
+	commit_schedule(agent);
 }
 
 /* ---- the watch ---- */
@@ -303,7 +263,7 @@ static void on_in_sync(void *arg)
 	agent->phase = PHASE_ACTIVE;
 	agent_is_busy(agent);
 	agent->netfilter_dirty = true;
-	apply_netfilter(agent);
+	commit_netfilter(agent);
 	endpoints_activate(agent);
 	uplinks_activate(agent);
 	agent->contact[0] = '\0';
@@ -341,8 +301,9 @@ static void drop_generation(struct agent *agent)
 	uplinks_free(agent);
 	dataplane_close(agent->dataplane);
 	agent->dataplane = NULL;
-	/* The next snapshot brings those that still exist. */
+	/* The next snapshot brings those that still exist, and what is wrong with them. */
 	endpoints_free(agent);
+	problems_free(&agent->of_generation);
 	HASH_ITER (hh, agent->masquerade_pools, pool, next) {
 		HASH_DEL(agent->masquerade_pools, pool);
 		free(pool);
@@ -353,7 +314,7 @@ static void engine_problem(void *arg, const char *object, const char *text)
 {
 	struct agent *agent = arg;
 
-	problem_set(&agent->problems, object, text);
+	problem_set(&agent->of_generation, object, text);
 }
 
 struct load {
@@ -525,9 +486,10 @@ static void restart(struct agent *agent, const char *why)
 
 int sync_start(struct agent *agent, struct err *err)
 {
-	agent->commit_event = event_new(task_base(), -1, 0, commit_now, agent);
-	if (!agent->commit_event)
-		return err_set(err, ENOMEM, "cannot create the commit event: out of memory");
+	int r = commit_start(agent, err);
+
+	if (r < 0)
+		return r;
 	agent->syncing = true;
 	return task_start(sync_task, agent) < 0
 		       ? err_set(err, ENOMEM, "cannot start the datastore task: out of memory")
@@ -542,7 +504,6 @@ void sync_stop(struct agent *agent)
 		event_base_loop(task_base(), EVLOOP_ONCE);
 	wake_waiters(agent);
 	drop_generation(agent);
-	if (agent->commit_event)
-		event_free(agent->commit_event);
+	commit_stop(agent);
 	felix_values_free(agent->felix_values);
 }

@@ -99,7 +99,7 @@ static void attach(struct agent *agent, const struct link_info *link)
 		return;
 	r = dataplane_attach_uplink(agent->dataplane, link->ifindex, link->name, &err);
 	/* Notifications trail behind the kernel: it may be gone already. */
-	problem_set(&agent->problems, link->name, r < 0 && r != -ENODEV ? err.text : NULL);
+	problem_set(&agent->of_generation, link->name, r < 0 && r != -ENODEV ? err.text : NULL);
 	if (r < 0 || up)
 		return;
 	up = calloc(1, sizeof(*up));
@@ -114,7 +114,7 @@ static void attach(struct agent *agent, const struct link_info *link)
 static void detach(struct agent *agent, struct agent_uplink *up)
 {
 	dataplane_detach_uplink(agent->dataplane, up->ifindex, up->name, NULL);
-	problem_set(&agent->problems, up->name, NULL);
+	problem_set(&agent->of_generation, up->name, NULL);
 	log_info("agent", "%s is no uplink any more", up->name);
 	LL_DELETE(agent->uplinks, up);
 	free(up);

@@ -48,6 +48,7 @@ int dataplane_open(const struct dataplane_config *config, struct dataplane **ret
 void dataplane_close(struct dataplane *dp);
 /* The engine's sink onto this generation's maps. */
 const struct policy_sink *dataplane_sink(struct dataplane *dp);
+const char *dataplane_policy_map(enum policy_map map); /* its name */
 
 /* Entry of the `endpoint` map and its interface; NULL clears the slot. */
 int dataplane_set_endpoint(struct dataplane *dp, __u32 slot, const struct endpoint *endpoint,

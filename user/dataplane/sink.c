@@ -24,6 +24,11 @@ static const char *const map_name[POLICY_MAP_COUNT] = {
 	[MAP_GENERATION] = "generation",
 };
 
+const char *dataplane_policy_map(enum policy_map map)
+{
+	return map_name[map];
+}
+
 /* A number that named another rule before starts from zero. */
 static int reset_hits(const struct sink *sink, const void *rule_id)
 {

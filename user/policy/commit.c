@@ -335,6 +335,7 @@ static int commit_pass(struct policy_engine *engine, bool *ret_again)
 	engine->pass++;
 	/* Whatever failed before is tried again, and fails again if it must. */
 	engine->error = 0;
+	engine->lacking = 0;
 	engine->does_not_fit = false;
 	engine->places_failed = false;
 	engine->cohorts_closed = false;

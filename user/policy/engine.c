@@ -14,6 +14,16 @@ void engine_error(struct policy_engine *engine, int code)
 		engine->error = code;
 }
 
+int engine_take(struct policy_engine *engine, enum policy_map map, struct space *space, __u32 count,
+		__u32 *ret_first)
+{
+	int r = space_take(space, count, ret_first);
+
+	if (r == -ENOSPC)
+		engine->lacking |= 1U << map;
+	return r;
+}
+
 int engine_result(struct policy_engine *engine, int r)
 {
 	if (r != -ENOMEM || engine->broken)
@@ -31,6 +41,8 @@ int sink_write(struct policy_engine *engine, enum policy_map map, const void *ke
 	engine->writes++;
 	if (r == 0)
 		return 0;
+	if (r == -E2BIG)
+		engine->lacking |= 1U << map;
 	engine_error(engine, r);
 	return -ENOSPC;
 }
@@ -218,6 +230,7 @@ void policy_usage(const struct policy_engine *engine, struct policy_usage *ret)
 		.rows = HASH_COUNT(engine->rows),
 		.lists = HASH_COUNT(engine->lists),
 		.writes = engine->writes,
+		.lacking = engine->lacking,
 	};
 	memcpy(ret->used, engine->entries, sizeof(ret->used));
 	memcpy(ret->capacity, engine->sink.capacity, sizeof(ret->capacity));

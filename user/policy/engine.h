@@ -49,6 +49,7 @@ struct policy_engine {
 	__u64 pass, mark, sequence;
 	__u32 entries[POLICY_MAP_COUNT]; /* of the hash and prefix maps */
 	int error;			 /* first failure of the sink in this pass */
+	__u32 lacking;			 /* bit per map that had no room in this pass */
 	bool broken;			 /* out of memory: everything is denied */
 
 	/* to be looked at in the next pass */
@@ -125,6 +126,9 @@ struct policy_engine {
 int sink_write(struct policy_engine *engine, enum policy_map map, const void *key, const void *value);
 int sink_erase(struct policy_engine *engine, enum policy_map map, const void *key);
 void engine_error(struct policy_engine *engine, int code);
+/* space_take(), and remembers which map had no room. */
+int engine_take(struct policy_engine *engine, enum policy_map map, struct space *space, __u32 count,
+		__u32 *ret_first);
 /* Remembers that memory ran out; returns r. */
 int engine_result(struct policy_engine *engine, int r);
 

@@ -123,7 +123,7 @@ static int run_new(struct policy_engine *engine, struct draft *draft, struct run
 	memcpy(run->steps, draft->steps.data, draft->steps.size);
 	run->count = draft_count(draft);
 	run->refs = 1;
-	r = space_take(&engine->steps, run->count, &run->first);
+	r = engine_take(engine, MAP_STEP, &engine->steps, run->count, &run->first);
 	if (r < 0)
 		goto free_run;
 	r = write_steps(engine, run);
@@ -218,7 +218,7 @@ static int list_new(struct policy_engine *engine, struct run *const runs[CLASS_C
 		return -ENOMEM;
 	list->refs = 1;
 	memcpy(list->runs, runs, sizeof(list->runs));
-	r = space_take(&engine->list_numbers, 1, &list->number);
+	r = engine_take(engine, MAP_LIST, &engine->list_numbers, 1, &list->number);
 	if (r < 0)
 		goto free_list;
 	r = list_write(engine, list);

@@ -45,7 +45,7 @@ static int page_new(struct policy_engine *engine, const struct policy_rule *rule
 	page->count = count;
 	page->refs = 1;
 	describe(page);
-	r = space_take(&engine->rules, count, &page->first);
+	r = engine_take(engine, MAP_RULE, &engine->rules, count, &page->first);
 	if (r < 0)
 		goto free_page;
 	r = write_rules(engine, page);

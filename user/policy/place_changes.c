@@ -130,9 +130,6 @@ static int queue_claimants(struct policy_engine *engine, const struct place *pla
 {
 	int r = 0;
 
-	if (place->failed == failed)
-		return 0;
-	place->failed = failed;
 	for (const struct claim *claim = place->claims; r == 0 && claim; claim = claim->next) {
 		if (member_is_local(claim->member))
 			r = slot_queue(engine, claim->member->slot);
@@ -228,6 +225,7 @@ static int write_place(struct policy_engine *engine, const struct change *change
 	if (!change->present)
 		return sink_erase(engine, map, &key);
 	if (!place->published && engine->entries[map] >= engine->sink.capacity[map]) {
+		engine->lacking |= 1U << map;
 		engine_error(engine, -ENOSPC);
 		return -ENOSPC;
 	}

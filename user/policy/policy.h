@@ -96,6 +96,7 @@ int policy_commit(struct policy_engine *engine);
 
 struct policy_usage {
 	__u32 used[POLICY_MAP_COUNT], capacity[POLICY_MAP_COUNT];
+	__u32 lacking; /* bit per map in which something found no room at the last commit */
 	__u32 sets, rows, lists;
 	__u64 writes; /* sink writes since the start: what a change cost */
 };

@@ -35,7 +35,7 @@ static int ports_new(struct policy_engine *engine, const struct port_range *rang
 		return -ENOMEM;
 	ports->count = count;
 	memcpy(ports->ranges, ranges, size);
-	r = space_take(&engine->port_numbers, 1, &ports->number);
+	r = engine_take(engine, MAP_PORTSET, &engine->port_numbers, 1, &ports->number);
 	if (r < 0)
 		goto free_ports;
 	r = ports_write(engine, ports);
@@ -95,7 +95,7 @@ static int log_text_new(struct policy_engine *engine, const char *text, struct l
 		return -ENOMEM;
 	memcpy(log->text, text, strlen(text));
 	memcpy(value.text, text, strnlen(text, sizeof(value.text) - 1));
-	r = space_take(&engine->log_numbers, 1, &log->number);
+	r = engine_take(engine, MAP_LOG_PREFIX, &engine->log_numbers, 1, &log->number);
 	if (r < 0)
 		goto free_log;
 	r = sink_write(engine, MAP_LOG_PREFIX, &log->number, &value);
@@ -149,7 +149,7 @@ static void log_text_unref(struct policy_engine *engine, __u32 number)
 int rule_id_get(struct policy_engine *engine, const struct rule_info *info, __u32 *ret)
 {
 	__u32 id;
-	int r = space_take(&engine->rule_ids, 1, &id);
+	int r = engine_take(engine, MAP_RULE_INFO, &engine->rule_ids, 1, &id);
 
 	if (r < 0)
 		return r;

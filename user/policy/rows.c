@@ -38,7 +38,7 @@ int row_get(struct policy_engine *engine, const struct row *wanted, struct row *
 		return -ENOMEM;
 	memcpy(row, wanted, sizeof(*row) + wanted->words * sizeof(row->bits[0]));
 	row->refs = 1;
-	r = space_take(&engine->words, row->words, &row->index);
+	r = engine_take(engine, MAP_IDENTITY, &engine->words, row->words, &row->index);
 	if (r < 0) {
 		if (r == -ENOSPC)
 			engine_error(engine, r);

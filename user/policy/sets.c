@@ -69,7 +69,7 @@ static int sets_reserve(struct policy_engine *engine, __u32 number)
 
 static int set_insert(struct policy_engine *engine, struct set *set)
 {
-	int r = space_take(&engine->set_numbers, 1, &set->number);
+	int r = engine_take(engine, MAP_IDENTITY, &engine->set_numbers, 1, &set->number);
 
 	if (r < 0)
 		return r;

@@ -8,6 +8,7 @@
 
 #include "dataplane/events.h"
 #include "reasons.h"
+#include "util/memory.h"
 
 /* More than the programs report of one interface in a second, on one CPU; and in two. */
 #define REPORTS_PER_SECOND 1000
@@ -81,6 +82,23 @@ static void test_a_log_rule_reports_what_it_matched(void **state)
 	enforced_close(&enforced);
 }
 
+/* The ring is a file that is mapped for reading, but not one that can be read again. */
+static void test_the_ring_outlives_giving_memory_back(void **state)
+{
+	struct enforced enforced;
+	struct events *events;
+	struct seen seen;
+
+	enforced_open(&enforced, DROP_DROP);
+	enforced_rules(&enforced, "first", "", "{'action': 'log'}");
+	events = open_events(&enforced, &seen);
+	memory_trim();
+	assert_false(enforced_sends(&enforced, 80));
+	wait_for_events(&seen, 1);
+	events_close(events);
+	enforced_close(&enforced);
+}
+
 static void test_drops_are_reported_when_asked_for(void **state)
 {
 	struct enforced enforced;
@@ -148,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_log_rule_reports_what_it_matched),
+		TEST(test_the_ring_outlives_giving_memory_back),
 		TEST(test_drops_are_reported_when_asked_for),
 		TEST(test_a_flood_is_cut_and_counted),
 		TEST(test_events_of_an_earlier_generation_are_forgotten),

@@ -11,7 +11,7 @@
 
 struct mapping {
 	uintptr_t start, end;
-	bool read_only_file;
+	bool read_only_file; /* private: shared ones may be the kernel's, as the ring of packet events is */
 };
 
 static bool parse_header(const char *line, struct mapping *ret)
@@ -23,7 +23,7 @@ static bool parse_header(const char *line, struct mapping *ret)
 		return false;
 	ret->start = start;
 	ret->end = end;
-	ret->read_only_file = inode && mode[0] == 'r' && mode[1] == '-';
+	ret->read_only_file = inode && mode[0] == 'r' && mode[1] == '-' && mode[3] == 'p';
 	return true;
 }
 

@@ -12,7 +12,8 @@
 #include "forward.h"
 #include "parse.h"
 
-#define SLOW (-1)
+#define SLOW	(-1)
+#define UNKNOWN (-2) /* FROM_ENDPOINT only: there is no flow that the packet might continue */
 
 enum fast_hook { FROM_ENDPOINT, TO_ENDPOINT, FROM_UPLINK, TO_UPLINK };
 
@@ -89,12 +90,6 @@ static __always_inline bool mac_known(const struct flow_end *end)
 	return mac[0] | mac[1] | mac[2];
 }
 
-static __always_inline void fast_address(struct ethhdr *eth, const struct flow_end *to)
-{
-	__builtin_memcpy(eth->h_dest, to->mac, sizeof(eth->h_dest));
-	host_mac_copy(eth->h_source);
-}
-
 /* The L4 header behind the IP header; false: too short for it, or another protocol. */
 static __always_inline bool fast_l4(struct fast *f, const void *l4, const void *end)
 {
@@ -108,15 +103,6 @@ static __always_inline bool fast_l4(struct fast *f, const void *l4, const void *
 	f->tcp_flags = bytes[13];
 	f->header = (bytes[12] >> 4) * 4;
 	return f->header >= TCP_LENGTH;
-}
-
-static __always_inline void hops_decrement4(struct iphdr *ip)
-{
-	/* RFC 1141: the TTL is the upper byte of its word. */
-	__u32 check = ip->check + bpf_htons(0x0100);
-
-	ip->ttl--;
-	ip->check = check + (check >> 16);
 }
 
 /*
@@ -169,7 +155,7 @@ static __always_inline int fast_deliver4(struct ethhdr *eth, struct iphdr *ip, c
 	if (ip->ttl <= 1 || !mac_known(to))
 		return SLOW;
 	hops_decrement4(ip);
-	fast_address(eth, to);
+	macs_write(eth, to->mac);
 	return bpf_redirect_peer(to->ifindex, 0);
 }
 
@@ -178,7 +164,7 @@ static __always_inline int fast_deliver6(struct ethhdr *eth, struct ipv6hdr *ip,
 	if (ip->hop_limit <= 1 || !mac_known(to))
 		return SLOW;
 	ip->hop_limit--;
-	fast_address(eth, to);
+	macs_write(eth, to->mac);
 	return bpf_redirect_peer(to->ifindex, 0);
 }
 
@@ -229,9 +215,7 @@ static __always_inline int fast_decide6(struct __sk_buff *skb, const struct fast
 			return TC_ACT_OK;
 		if (!to->ifindex || !fast_from_uplink(f) || fast_deliver6(eth, ip, to) == SLOW)
 			return SLOW;
-		/* A driver may have summed the whole packet; in IPv4 the header's checksum makes up for it.
-		 */
-		bpf_csum_update(skb, (__u16)~bpf_htons(1));
+		hop_limit_sum(skb);
 		return TC_ACT_REDIRECT;
 	case TO_UPLINK:
 		return fast_host(f) || fast_to_uplink(skb, f) ? TC_ACT_OK : SLOW;
@@ -265,7 +249,7 @@ static __always_inline int fast_ipv4(struct __sk_buff *skb, enum fast_hook hook)
 	f.dir = swap;
 	f.flow = bpf_map_lookup_elem(&flow4, &key);
 	if (!f.flow)
-		return SLOW;
+		return hook == FROM_ENDPOINT ? UNKNOWN : SLOW;
 	return fast_decide4(skb, &f, eth, hook);
 }
 
@@ -294,11 +278,11 @@ static __always_inline int fast_ipv6(struct __sk_buff *skb, enum fast_hook hook)
 	flow6_key(&tuple, f.dir, &key);
 	f.flow = bpf_map_lookup_elem(&flow6, &key);
 	if (!f.flow)
-		return SLOW;
+		return hook == FROM_ENDPOINT ? UNKNOWN : SLOW;
 	return fast_decide6(skb, &f, eth, hook);
 }
 
-/* A TC action, or SLOW. */
+/* A TC action, SLOW or UNKNOWN. */
 static __always_inline int fast_path(struct __sk_buff *skb, enum fast_hook hook)
 {
 	void *end = (void *)(long)skb->data_end;

@@ -34,17 +34,62 @@ static __always_inline int hops_decrement(struct __sk_buff *skb, const struct pa
 	return bpf_skb_store_bytes(skb, ETH_LENGTH + offsetof(struct iphdr, ttl), &hops, 1, 0);
 }
 
+/* A driver may have summed the whole packet; in IPv4 the header's checksum makes up for a lower TTL. */
+static __always_inline void hop_limit_sum(struct __sk_buff *skb)
+{
+	bpf_csum_update(skb, (__u16)~bpf_htons(1));
+}
+
+static __always_inline void hops_decrement4(struct iphdr *ip)
+{
+	/* RFC 1141: the TTL is the upper byte of its word. */
+	__u32 check = ip->check + bpf_htons(0x0100);
+
+	ip->ttl--;
+	ip->check = check + (check >> 16);
+}
+
+static __always_inline void macs_write(struct ethhdr *eth, const __u8 *receiver)
+{
+	__builtin_memcpy(eth->h_dest, receiver, sizeof(eth->h_dest));
+	host_mac_copy(eth->h_source);
+}
+
+/* As a router would. False: the headers cannot be written. */
+static __always_inline bool peer_address(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 length = ETH_LENGTH + (p->tuple.family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	struct ethhdr *eth;
+
+	if (skb->data_end - skb->data < length && bpf_skb_pull_data(skb, length) < 0)
+		return false;
+	eth = (void *)(long)skb->data;
+	if (p->tuple.family == 4) {
+		struct iphdr *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > (void *)(long)skb->data_end)
+			return false;
+		hops_decrement4(ip);
+		macs_write(eth, p->out_mac);
+	} else {
+		struct ipv6hdr *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > (void *)(long)skb->data_end)
+			return false;
+		ip->hop_limit--;
+		macs_write(eth, p->out_mac);
+		hop_limit_sum(skb);
+	}
+	return true;
+}
+
 /* The stack is the fallback for all that needs more than new MACs: it answers expired TTLs, asks for MACs. */
 static __always_inline int forward_peer(struct __sk_buff *skb, const struct packet *p)
 {
-	__u8 macs[12];
-
 	if (p->hops <= 1 ||
 	    !(p->out_mac[0] | p->out_mac[1] | p->out_mac[2] | p->out_mac[3] | p->out_mac[4] | p->out_mac[5]))
 		return forward_route(skb, false);
-	__builtin_memcpy(macs, p->out_mac, 6);
-	host_mac_copy(macs + 6);
-	if (hops_decrement(skb, p) < 0 || bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0) < 0) {
+	if (!peer_address(skb, p)) {
 		drop_overridden(p, DROP_REASON_INTERNAL);
 		return TC_ACT_SHOT;
 	}

@@ -95,7 +95,7 @@ static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int r
 	return TC_ACT_OK;
 }
 
-__noinline int from_endpoint_slow(struct __sk_buff *skb)
+__noinline int from_endpoint_slow(struct __sk_buff *skb, bool has_no_flow)
 {
 	struct packet *p = packet_new();
 	int r;
@@ -114,7 +114,7 @@ __noinline int from_endpoint_slow(struct __sk_buff *skb)
 		r = fragment_resolve(p);
 	if (!r)
 		r = icmp_error(skb, p);
-	if (!r)
+	if (!r && !has_no_flow)
 		r = flow_continue(p);
 	if (!r)
 		r = flow_open(p);
@@ -126,7 +126,7 @@ int from_endpoint(struct __sk_buff *skb)
 {
 	int action = fast_path(skb, FROM_ENDPOINT);
 
-	return action == SLOW ? from_endpoint_slow(skb) : action;
+	return action < 0 ? from_endpoint_slow(skb, action == UNKNOWN) : action;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -135,7 +135,8 @@ static void apply_pool(struct agent *agent, const struct key_parts *parts, const
 	struct cidr cidr;
 
 	if (cidr_parse_key(parts->name, &cidr) < 0) {
-		err_set(err, EBADMSG, "the key does not name a CIDR");
+		if (value)
+			err_set(err, EBADMSG, "the key does not name a CIDR");
 		return;
 	}
 	cidr_mask(&cidr);

@@ -54,7 +54,7 @@ USER_SOURCES := $(wildcard user/*.c user/*/*.c)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help sizes check check-unit check-bpf check-system check-kernel demo bench bench-programs lint lint-format lint-includes lint-cppcheck lint-tidy lint-scripts format fuzz fuzz-policy mutate install uninstall clean tests
+.PHONY: all help sizes check check-unit check-fuzz check-bpf check-system check-kernel demo bench bench-programs lint lint-format lint-includes lint-cppcheck lint-tidy lint-scripts format fuzz fuzz-programs fuzz-policy mutate install uninstall clean tests
 
 all: $(PROGRAMS) ## build calico-node and calicoctl
 
@@ -120,6 +120,9 @@ check: ## install what is missing, build, run every test (as root)
 check-unit: $(UNIT_TESTS) ## unit tests only
 	@BUILD=$(BUILD) tools/run-tests unit
 
+check-fuzz: fuzz-programs ## fuzz targets for a moment, the same inputs each time
+	@BUILD=$(BUILD) tools/run-tests fuzz
+
 check-bpf: $(BPF_TESTS) ## BPF programs against packets (as root)
 	@BUILD=$(BUILD) tools/run-tests bpf
 
@@ -172,7 +175,9 @@ $(FUZZ_TESTS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libcalico.a
 	$(call say,LINK,$@)
 	$(Q)$(CLANG) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
 
-fuzz: $(FUZZ_TESTS) ## each fuzz target for FUZZ_SECONDS
+fuzz-programs: $(FUZZ_TESTS)
+
+fuzz: fuzz-programs ## each fuzz target for FUZZ_SECONDS
 	$(Q)for target in $(FUZZ_TESTS); do \
 		mkdir -p $$target.corpus && \
 		$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \

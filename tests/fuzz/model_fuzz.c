@@ -19,7 +19,7 @@ static void require(int condition)
 
 static void try_rules(const char *text)
 {
-	struct rules *rules, *again;
+	struct rules *rules, *again = NULL;
 	struct err err = {""};
 	if (rules_parse(text, &rules, &err) < 0) {
 		require(err.text[0]);
@@ -40,7 +40,7 @@ static void try_rules(const char *text)
 
 static void try_endpoint(const char *text)
 {
-	struct workload_endpoint *endpoint, *again;
+	struct workload_endpoint *endpoint, *again = NULL;
 	struct host_endpoint *host;
 	struct err err = {""};
 	if (workload_endpoint_parse(text, "cali", &endpoint, &err) == 0) {
@@ -83,7 +83,7 @@ static void try_pool(const char *text)
 
 static void try_selector(const char *text)
 {
-	struct selector *selector, *again;
+	struct selector *selector, *again = NULL;
 	struct err err = {""};
 	if (selector_parse(text, &selector, &err) < 0)
 		return;

@@ -89,6 +89,7 @@ enum packet_flags {
 	PACKET_FAULT = 1 << 9,		/* a map entry that policy needs does not exist or cannot be read */
 	PACKET_ACTIVE = 1 << 10,	/* sender's interface has an active endpoint */
 	PACKET_UPLINK = 1 << 11,	/* arrives from, or leaves to, another host */
+	PACKET_TRIAL = 1 << 12,		/* judged without a trace: no rule counts or logs it */
 };
 
 /* One direction of a flow. Addresses: IPv4 in element 0, the others zero. */
@@ -139,6 +140,7 @@ struct packet {
 	__u32 host_both;	    /* over loopback: judged as leaving and as arriving */
 	__u32 blame;		    /* interface that a drop is counted for */
 	__u32 rule_id;		    /* that denied it, or 0 */
+	__u32 traces;		    /* PACKET_TRIAL: that rules would have left */
 	struct address source, destination;
 	__u32 source_generation, destination_generation;
 	__u32 epoch;	   /* when source and destination were looked up */

@@ -9,6 +9,7 @@
 #include "fast.h"
 #include "host.h"
 #include "icmp.h"
+#include "screen.h"
 #include "track.h"
 #include "uplink.h"
 #include "verdict.h"
@@ -37,6 +38,27 @@ static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int r
 	return result == PEER ? forward_peer(skb, p) : TC_ACT_OK;
 }
 
+/* Here, and not by XDP before. */
+static __noinline bool screens_here(struct __sk_buff *skb)
+{
+	__u32 zero = 0, ifindex = skb->ifindex;
+	const struct screening *state = bpf_map_lookup_elem(&screening, &zero);
+	const struct uplink *known;
+
+	if (!state || !state->by_tc)
+		return false;
+	known = bpf_map_lookup_elem(&uplink, &ifindex);
+	return known && !known->xdp;
+}
+
+static __noinline bool source_refused(struct __sk_buff *skb, struct packet *p)
+{
+	if (!can_open(p) || !screens_here(skb) || source_may_open(&p->tuple))
+		return false;
+	p->blame = skb->ifindex;
+	return true;
+}
+
 static __always_inline int judge_arrival(struct __sk_buff *skb, struct packet *p)
 {
 	int r;
@@ -49,6 +71,8 @@ static __always_inline int judge_arrival(struct __sk_buff *skb, struct packet *p
 	r = own_flow(p);
 	if (!r)
 		r = flow_continue(p);
+	if (!r && source_refused(skb, p))
+		r = -DROP_REASON_FLOOD;
 	if (!r)
 		r = flow_open(p);
 	return r;
@@ -77,11 +101,33 @@ __noinline int from_uplink_slow(struct __sk_buff *skb)
 	return finish(skb, p, r ? PASS : judge_arrival(skb, p));
 }
 
+/* Longest header that arrival_read() looks at. */
+#define ARRIVAL_LENGTH (ETH_LENGTH + sizeof(struct ipv6hdr) + TCP_LENGTH)
+
+/* Screens in XDP's stead, ahead of the fast path: who is blocked loses the connections that he has. */
+static __noinline bool arrival_refused(struct __sk_buff *skb)
+{
+	struct arrival a = {};
+	int r;
+
+	if (skb->vlan_present)
+		return false;
+	if (skb->data_end - skb->data < ARRIVAL_LENGTH)
+		bpf_skb_pull_data(skb, skb->len < ARRIVAL_LENGTH ? skb->len : ARRIVAL_LENGTH);
+	if (!arrival_read(&a, (void *)(long)skb->data, (void *)(long)skb->data_end))
+		return false;
+	r = screen(skb, skb->ifindex, &a.tuple);
+	return r < 0 && screen_drop(skb->ifindex, &a.tuple, skb->len, -r);
+}
+
 SEC("tc")
 int from_uplink(struct __sk_buff *skb)
 {
-	int action = fast_path(skb, FROM_UPLINK);
+	int action;
 
+	if (screens_here(skb) && arrival_refused(skb))
+		return TC_ACT_SHOT;
+	action = fast_path(skb, FROM_UPLINK);
 	if (action == SLOW)
 		action = from_uplink_slow(skb);
 	/* From here, since calls go eight deep only. */

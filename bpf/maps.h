@@ -146,6 +146,29 @@ struct {
 	__uint(max_entries, FAILSAFE_COUNT);
 } failsafe SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct prefix4_key);
+	__type(value, struct blocked);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} blocked4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct prefix6_key);
+	__type(value, struct blocked);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} blocked6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct screening);
+	__uint(max_entries, 1);
+} screening SEC(".maps");
+
 /* ---- written by the programs from here on ---- */
 
 struct {
@@ -193,6 +216,37 @@ struct {
 	__type(value, struct half_open);
 	__uint(max_entries, 1024);
 } half_open SEC(".maps");
+
+/* Bounded and LRU: a flood from many sources evicts budgets, and then passes as if there were none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct address6_key);
+	__type(value, struct source_budget);
+	__uint(max_entries, 16384);
+} source SEC(".maps");
+
+/*
+ * What the addresses of a packet from outside decide, in short memory: the entry that their hash names. True
+ * while nothing that it was concluded from has changed, and for a second: routes change without notice.
+ */
+struct screened {
+	__be32 source[4], destination[4];
+	__u32 family; /* 0: empty */
+	__u32 serial; /* of `screening` */
+	__u32 source_slot, source_generation;
+	__u32 destination_slot, destination_generation;
+	__u32 seen;    /* low half of jiffies */
+	__s32 verdict; /* enum screen_verdict, or a negative drop reason */
+};
+
+#define SCREENED_BITS 12
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct screened);
+	__uint(max_entries, 1 << SCREENED_BITS);
+} screened SEC(".maps");
 
 /* What sweeps while the daemon is dead. A new generation has its own; the timer ends with the map's last pin.
  */

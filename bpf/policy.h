@@ -11,11 +11,13 @@
 /* More than any list has steps and log rules; reaching it is no decision, that is: a drop. */
 #define SCANS_MAX (1 << 20)
 
-static __always_inline void rule_hit(const struct packet *p, __u32 rule_id)
+static __always_inline void rule_hit(struct packet *p, __u32 rule_id)
 {
 	struct traffic *traffic = bpf_map_lookup_elem(&rule_hits, &rule_id);
 
-	if (traffic)
+	if (p->flags & PACKET_TRIAL)
+		p->traces++;
+	else if (traffic)
 		traffic_count(traffic, p->length);
 }
 

@@ -74,11 +74,15 @@ static __noinline bool event_allowed(__u32 ifindex, __u32 reason, __u32 per_seco
 }
 
 /* A LOG rule has matched. */
-static __noinline void event_log(const struct packet *p, __u32 rule_id, __u32 prefix)
+static __noinline void event_log(struct packet *p, __u32 rule_id, __u32 prefix)
 {
 	__u32 index = 0;
 	__u64 *lost;
 
+	if (p->flags & PACKET_TRIAL) {
+		p->traces++;
+		return;
+	}
 	if (event_allowed(p->blame, DROP_NONE, LOG_EVENTS_PER_SECOND) &&
 	    !event_emit(p, DROP_NONE, rule_id, prefix))
 		return;
@@ -87,21 +91,21 @@ static __noinline void event_log(const struct packet *p, __u32 rule_id, __u32 pr
 		(*lost)++;
 }
 
-static __always_inline void drop_count(const struct packet *p, __u32 reason)
+static __always_inline void drop_count(__u32 ifindex, __u32 reason, __u32 bytes)
 {
-	struct drop_key key = {.ifindex = p->blame, .reason = reason};
+	struct drop_key key = {.ifindex = ifindex, .reason = reason};
 	struct traffic *traffic = bpf_map_lookup_elem(&drop_totals, &reason);
 	struct traffic zero = {};
 
 	if (traffic)
-		traffic_count(traffic, p->length);
+		traffic_count(traffic, bytes);
 	traffic = bpf_map_lookup_elem(&drops, &key);
 	if (!traffic) {
 		bpf_map_update_elem(&drops, &key, &zero, BPF_NOEXIST);
 		traffic = bpf_map_lookup_elem(&drops, &key);
 	}
 	if (traffic)
-		traffic_count(traffic, p->length);
+		traffic_count(traffic, bytes);
 }
 
 /* True: DropActionOverride turns this drop into a final accept, which skips every further policy. */
@@ -114,7 +118,7 @@ static __noinline bool drop_overridden(const struct packet *p, __u32 reason)
 	    event_allowed(p->blame, reason, DROP_EVENTS_PER_SECOND))
 		event_emit(p, reason, p->rule_id, 0);
 	if (!accept)
-		drop_count(p, reason);
+		drop_count(p->blame, reason, p->length);
 	return accept;
 }
 

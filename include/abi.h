@@ -52,6 +52,7 @@ enum address_flags {
 	ADDRESS_REMOTE = 1 << 2,  /* of an endpoint on another host, or of an inactive one here */
 	ADDRESS_IN_POOL = 1 << 3, /* inside any IP pool */
 	ADDRESS_NAT_OUT = 1 << 4, /* inside a pool with nat-outgoing (masquerade) */
+	ADDRESS_BLOCK = 1 << 5,	  /* inside a block that IPAM has given to this host */
 };
 
 struct address {
@@ -289,6 +290,26 @@ struct interface {
 /* Map `uplink`: HASH by ifindex; an interface towards other hosts that carries the uplink programs. */
 struct uplink {
 	char name[16]; /* for people */
+	__u32 xdp;     /* 1: what arrives is screened by XDP, 0: by from_uplink */
+};
+
+/* ---- screening: what arrives at an uplink and can never be delivered -------------------------------- */
+
+/* Maps `blocked4`, `blocked6`: LPM_TRIE by prefix. The block list: sources that reach no endpoint. */
+struct blocked {
+	__u32 blocked; /* 1 */
+};
+
+/* Map `screening`: ARRAY of one entry. */
+struct screening {
+	__u32 serial; /* never 0; another one after each change of the block list */
+	__u32 by_tc;  /* 1: an uplink has no XDP program */
+};
+
+/* Map `source`: LRU_HASH by address (IPv4 as ::ffff:a.b.c.d); a source's budget of new flows. */
+struct source_budget {
+	__u32 flows;  /* that it may open now */
+	__u32 filled; /* low half of jiffies when some were added last */
 };
 
 /*
@@ -372,6 +393,7 @@ struct settings {
 	__u32 hz;	       /* jiffies per second of the running kernel */
 	__u32 half_open_limit; /* of one endpoint; 0: none */
 	__u32 host_endpoints;  /* these programs are on interfaces with a host endpoint */
+	__u32 source_limit;    /* flows per second that one source outside may open; 0: any number */
 	__u32 sweep_alone_s; /* seconds without the daemon's sweep until the kernel sweeps by itself; 0: never
 			      */
 	__u8 host_mac[6];    /* of every host side veth */

@@ -14,9 +14,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cmocka.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 
 #include "skel/from_endpoint.skel.h"
 #include "skel/from_uplink.skel.h"
+#include "skel/screen.skel.h"
 #include "skel/sweep.skel.h"
 #include "skel/to_endpoint.skel.h"
 #include "skel/to_uplink.skel.h"
@@ -34,6 +37,7 @@ struct progrun {
 	struct to_endpoint_bpf *to_endpoint;
 	struct from_uplink_bpf *from_uplink;
 	struct to_uplink_bpf *to_uplink;
+	struct screen_bpf *screen;
 	struct sweep_bpf *sweep;
 	int program[PROGRAM_COUNT];
 	struct shared_map maps[MAPS_MAX];
@@ -127,14 +131,16 @@ static int open_all(struct progrun *progrun, const struct settings *settings)
 	progrun->to_endpoint = to_endpoint_bpf__open();
 	progrun->from_uplink = from_uplink_bpf__open();
 	progrun->to_uplink = to_uplink_bpf__open();
+	progrun->screen = screen_bpf__open();
 	progrun->sweep = sweep_bpf__open();
 	if (!progrun->from_endpoint || !progrun->to_endpoint || !progrun->from_uplink ||
-	    !progrun->to_uplink || !progrun->sweep)
+	    !progrun->to_uplink || !progrun->screen || !progrun->sweep)
 		return -errno;
 	progrun->from_endpoint->rodata->settings = *settings;
 	progrun->to_endpoint->rodata->settings = *settings;
 	progrun->from_uplink->rodata->settings = *settings;
 	progrun->to_uplink->rodata->settings = *settings;
+	progrun->screen->rodata->settings = *settings;
 	progrun->sweep->rodata->settings = *settings;
 	int r = load(progrun, progrun->from_endpoint->obj);
 	if (r == 0)
@@ -144,6 +150,8 @@ static int open_all(struct progrun *progrun, const struct settings *settings)
 	if (r == 0)
 		r = load(progrun, progrun->to_uplink->obj);
 	if (r == 0)
+		r = load(progrun, progrun->screen->obj);
+	if (r == 0)
 		r = load(progrun, progrun->sweep->obj);
 	if (r < 0)
 		return r;
@@ -151,6 +159,7 @@ static int open_all(struct progrun *progrun, const struct settings *settings)
 	progrun->program[TO_ENDPOINT] = bpf_program__fd(progrun->to_endpoint->progs.to_endpoint);
 	progrun->program[FROM_UPLINK] = bpf_program__fd(progrun->from_uplink->progs.from_uplink);
 	progrun->program[TO_UPLINK] = bpf_program__fd(progrun->to_uplink->progs.to_uplink);
+	progrun->program[SCREEN_UPLINK] = bpf_program__fd(progrun->screen->progs.screen_uplink);
 	progrun->program[SWEEP_FLOWS] = bpf_program__fd(progrun->sweep->progs.sweep_flows);
 	progrun->program[PURGE_FLOWS] = bpf_program__fd(progrun->sweep->progs.purge_flows);
 	progrun->cpus = libbpf_num_possible_cpus();
@@ -180,6 +189,7 @@ void progrun_close(struct progrun *progrun)
 	to_endpoint_bpf__destroy(progrun->to_endpoint);
 	from_uplink_bpf__destroy(progrun->from_uplink);
 	to_uplink_bpf__destroy(progrun->to_uplink);
+	screen_bpf__destroy(progrun->screen);
 	sweep_bpf__destroy(progrun->sweep);
 	free(progrun->values);
 	free(progrun->keys);
@@ -337,6 +347,11 @@ unsigned int progrun_events(struct progrun *progrun, struct packet_event *ret, u
 	return progrun->event_count;
 }
 
+static int action_of_xdp(__u32 action)
+{
+	return action == XDP_PASS ? TC_ACT_OK : TC_ACT_SHOT;
+}
+
 void progrun_packet(struct progrun *progrun, const struct hook *hook, const struct packet *packet,
 		    struct run *ret)
 {
@@ -344,15 +359,22 @@ void progrun_packet(struct progrun *progrun, const struct hook *hook, const stru
 	struct __sk_buff in = {
 		.ifindex = hook->ifindex, .ingress_ifindex = hook->ingress, .mark = hook->mark};
 	struct __sk_buff out = {0};
+	struct xdp_md xdp = {.data_end = packet->length, .ingress_ifindex = hook->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->data, .data_size_in = packet->length,
 		    .data_out = ret->packet.data, .data_size_out = sizeof(ret->packet.data), .ctx_in = &in,
 		    .ctx_size_in = sizeof(in), .ctx_out = &out, .ctx_size_out = sizeof(out), .repeat = 1);
 	progrun_counters(progrun, "drop_totals", DROP_REASON_COUNT, before);
+	if (hook->program == SCREEN_UPLINK) {
+		options.ctx_in = &xdp;
+		options.ctx_size_in = sizeof(xdp);
+		options.ctx_out = NULL;
+		options.ctx_size_out = 0;
+	}
 	int r = bpf_prog_test_run_opts(progrun->program[hook->program], &options);
 	if (r < 0)
 		fail_msg("the kernel cannot run the program on this packet: %s", strerror(-r));
 	progrun_counters(progrun, "drop_totals", DROP_REASON_COUNT, after);
-	ret->action = (int)options.retval;
+	ret->action = hook->program == SCREEN_UPLINK ? action_of_xdp(options.retval) : (int)options.retval;
 	ret->mark = out.mark;
 	ret->packet.length = options.data_size_out;
 	ret->reason = DROP_NONE;

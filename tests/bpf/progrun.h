@@ -15,7 +15,16 @@
 #include "packet.h"
 #include "reasons.h"
 
-enum program { FROM_ENDPOINT, TO_ENDPOINT, FROM_UPLINK, TO_UPLINK, SWEEP_FLOWS, PURGE_FLOWS, PROGRAM_COUNT };
+enum program {
+	FROM_ENDPOINT,
+	TO_ENDPOINT,
+	FROM_UPLINK,
+	TO_UPLINK,
+	SCREEN_UPLINK,
+	SWEEP_FLOWS,
+	PURGE_FLOWS,
+	PROGRAM_COUNT
+};
 
 struct progrun;
 
@@ -26,13 +35,13 @@ struct progrun *progrun_open(const struct settings *settings);
 void progrun_close(struct progrun *progrun);
 
 struct run {
-	int action; /* TC_ACT_* */
+	int action; /* TC_ACT_*, also for what XDP says */
 	__u32 mark;
 	enum drop_reason reason; /* counted by this run in drop_totals; DROP_NONE: nothing was counted */
 	unsigned int drops;	 /* how many were counted, over all reasons: 0 or 1 */
 	struct packet packet;	 /* as the program left it */
 };
-/* Interfaces must exist in this namespace. */
+/* Interfaces must exist in this namespace, and for XDP's test runs have an XDP program. */
 struct hook {
 	enum program program;
 	unsigned int ifindex; /* where the packet arrives or leaves */

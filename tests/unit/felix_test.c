@@ -127,6 +127,31 @@ static void test_failsafe_ports(void **state)
 	assert_int_equal(f->reports, 1);
 }
 
+static void test_screening_is_automatic_and_unlimited_unless_set(void **state)
+{
+	struct fixture *f = *state;
+	struct felix before;
+
+	resolve(f);
+	assert_int_equal(f->felix.uplink_xdp, UPLINK_XDP_AUTO);
+	assert_int_equal(f->felix.source_limit, 0);
+	before = f->felix;
+	felix_set(&f->values, "UplinkXDP", false, "off");
+	resolve(f);
+	assert_int_equal(f->felix.uplink_xdp, UPLINK_XDP_OFF);
+	assert_false(felix_needs_reload(&before, &f->felix));
+	felix_set(&f->values, "NewFlowsPerSource", false, "100");
+	resolve(f);
+	assert_int_equal(f->felix.source_limit, 100);
+	assert_true(felix_needs_reload(&before, &f->felix));
+	felix_set(&f->values, "UplinkXDP", true, "yes");
+	felix_set(&f->values, "NewFlowsPerSource", true, "0");
+	resolve(f);
+	assert_int_equal(f->reports, 2);
+	assert_int_equal(f->felix.uplink_xdp, UPLINK_XDP_AUTO);
+	assert_int_equal(f->felix.source_limit, 0);
+}
+
 static void test_environment_beats_host_beats_global(void **state)
 {
 	static const char *const name = "DefaultEndpointToHostAction";
@@ -187,6 +212,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_environment_beats_host_beats_global, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_uplinks_are_names_or_found, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_screening_is_automatic_and_unlimited_unless_set, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_failsafe_ports, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_value_nobody_can_use_is_reported_and_hides_lower_ones,
 						set_up, tear_down),

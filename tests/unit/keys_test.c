@@ -105,6 +105,8 @@ static void parser(void **state)
 		{"/calico/v1/policy/tier/t/policy/n", KEY_IS_POLICY, "", "", "", "t", "n"},
 		{"/calico/v1/ipam/v4/pool/10.0.0.0-8", KEY_IS_POOL, "", "", "", "", "10.0.0.0-8"},
 		{"/calico/v1/ipam/v6/pool/fd80::-64", KEY_IS_POOL, "", "", "", "", "fd80::-64"},
+		{"/calico/v1/blocklist/v4/10.0.0.0-8", KEY_IS_BLOCKED, "", "", "", "", "10.0.0.0-8"},
+		{"/calico/v1/blocklist/v6/fd80::-64", KEY_IS_BLOCKED, "", "", "", "", "fd80::-64"},
 
 		{"", KEY_OTHER, "", "", "", "", ""},
 		{"/", KEY_OTHER, "", "", "", "", ""},

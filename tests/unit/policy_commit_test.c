@@ -256,6 +256,37 @@ static void test_pool_change_makes_flows_recheck(void **state)
 	fixture_done(&f);
 }
 
+/* Uplinks drop what is for nobody in them, and remember that for as long as generations stay. */
+static void test_blocks_of_this_host_are_marked(void **state)
+{
+	struct fixture f;
+	struct addr addr, outside;
+	struct cidr block;
+	__u32 unknown;
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, RULES, "p", ALLOW_ALL);
+	set_local(&f, 1, "'p'");
+	fixture_set(&f, POOL, "10.0.0.0-16", "{'cidr': '10.0.0.0/16'}");
+	fixture_commit(&f);
+	unknown = maps_generation(&f.maps, 77);
+	assert_int_equal(cidr_parse("10.0.0.64/26", &block), 0);
+	assert_int_equal(addr_parse("10.0.0.77", &addr), 0);
+	assert_int_equal(addr_parse("10.0.0.128", &outside), 0);
+	for (int i = 0; i < 2; i++) { /* once is as good as twice */
+		assert_int_equal(policy_set_block(f.engine, &block, true), 0);
+		fixture_commit(&f);
+		assert_int_equal(maps_address(&f.maps, &addr).flags, ADDRESS_IN_POOL | ADDRESS_BLOCK);
+		assert_int_equal(maps_address(&f.maps, &outside).flags, ADDRESS_IN_POOL);
+		assert_int_equal(maps_generation(&f.maps, 77), unknown + 1);
+	}
+	assert_int_equal(policy_set_block(f.engine, &block, false), 0);
+	fixture_commit(&f);
+	assert_int_equal(maps_address(&f.maps, &addr).flags, ADDRESS_IN_POOL);
+	assert_int_equal(maps_generation(&f.maps, 77), unknown + 2);
+	fixture_done(&f);
+}
+
 /* ---- full maps ---- */
 
 /* Rules that no two profiles share: a page of its own. */
@@ -520,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_equal_endpoints_share_a_list),
 		cmocka_unit_test(test_both_addresses_change_at_once),
 		cmocka_unit_test(test_pool_change_makes_flows_recheck),
+		cmocka_unit_test(test_blocks_of_this_host_are_marked),
 		cmocka_unit_test(test_profile_that_does_not_fit),
 		cmocka_unit_test(test_profile_replaced_in_a_tight_map),
 		cmocka_unit_test(test_list_that_does_not_fit),

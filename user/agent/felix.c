@@ -14,6 +14,7 @@
 #include "util/log.h"
 
 #define MAP_ENTRIES_MAX (1U << 24)
+#define NEW_FLOWS_MAX	10000000
 
 int felix_set(struct felix_value **values, const char *name, bool of_host, const char *value)
 {
@@ -97,6 +98,8 @@ static const struct choice drop_actions[] = {{"DROP", DROP_DROP},
 					     {"LOG-and-ACCEPT", DROP_LOG_ACCEPT},
 					     {NULL, 0}};
 static const struct choice established[] = {{"revalidate", 0}, {"keep", 1}, {NULL, 0}};
+static const struct choice uplink_xdp[] = {
+	{"auto", UPLINK_XDP_AUTO}, {"on", UPLINK_XDP_ON}, {"off", UPLINK_XDP_OFF}, {NULL, 0}};
 static const struct choice severities[] = {{"none", LOG_LEVEL_NONE},	{"debug", LOG_LEVEL_DEBUG},
 					   {"info", LOG_LEVEL_INFO},	{"warn", LOG_LEVEL_WARN},
 					   {"warning", LOG_LEVEL_WARN}, {"err", LOG_LEVEL_ERR},
@@ -232,6 +235,8 @@ void felix_resolve(const struct felix_value *values, struct felix *ret,
 	snprintf(ret->uplinks, sizeof(ret->uplinks), "%s", uplinks ? uplinks : "");
 	failsafe(&r, "FailsafeInboundHostPorts", "22", &ret->failsafe_inbound);
 	failsafe(&r, "FailsafeOutboundHostPorts", "2379,2380,4001,7001", &ret->failsafe_outbound);
+	ret->uplink_xdp = (enum uplink_xdp)choose(&r, "UplinkXDP", uplink_xdp, UPLINK_XDP_AUTO);
+	ret->source_limit = number(&r, "NewFlowsPerSource", 0, NEW_FLOWS_MAX);
 	ret->refresh_interval_s = number(&r, "DataplaneRefreshSecs", 5, 3600);
 	ret->flow_table_size = number(&r, "FlowTableSize", 0, MAP_ENTRIES_MAX);
 	ret->max_endpoints = number(&r, "MaxEndpoints", 0, 65535);
@@ -243,6 +248,7 @@ bool felix_needs_reload(const struct felix *a, const struct felix *b)
 {
 	return strcmp(a->interface_prefix, b->interface_prefix) || a->host_action != b->host_action ||
 	       a->drop_action != b->drop_action || a->keep_established != b->keep_established ||
-	       a->flow_table_size != b->flow_table_size || a->max_endpoints != b->max_endpoints ||
-	       a->max_addresses != b->max_addresses || a->max_rules != b->max_rules;
+	       a->source_limit != b->source_limit || a->flow_table_size != b->flow_table_size ||
+	       a->max_endpoints != b->max_endpoints || a->max_addresses != b->max_addresses ||
+	       a->max_rules != b->max_rules;
 }

@@ -19,6 +19,9 @@ struct failsafe_ports {
 	size_t count;
 };
 
+/* UplinkXDP; 0 is none of them. */
+enum uplink_xdp { UPLINK_XDP_AUTO = 1, UPLINK_XDP_ON, UPLINK_XDP_OFF };
+
 struct felix {
 	char interface_prefix[16];	 /* InterfacePrefix */
 	enum host_action host_action;	 /* DefaultEndpointToHostAction */
@@ -30,6 +33,8 @@ struct felix {
 	/* FailsafeInboundHostPorts, FailsafeOutboundHostPorts: TCP, open whatever a host endpoint's policy is
 	 */
 	struct failsafe_ports failsafe_inbound, failsafe_outbound;
+	enum uplink_xdp uplink_xdp; /* UplinkXDP: "auto", "on", "off" */
+	unsigned int source_limit;  /* NewFlowsPerSource: per second; 0: any number */
 	/* Sizes of the maps; 0: the dataplane's default */
 	unsigned int flow_table_size; /* FlowTableSize: flows of IPv4; IPv6 has half of it */
 	unsigned int max_endpoints;   /* MaxEndpoints: of this host */

@@ -49,6 +49,9 @@ struct masquerade_pool {
 struct agent_uplink {
 	int ifindex;
 	char name[16];
+	enum uplink_xdp screening; /* as the parameter was when it was chosen; 0: not yet */
+	bool xdp;
+	char why[128]; /* it is not */
 	struct agent_uplink *next;
 };
 
@@ -69,7 +72,7 @@ struct agent {
 	struct felix_value *felix_values;
 	struct dataplane *dataplane;
 	struct policy_engine *engine;
-	struct store_watch *watch;
+	struct store_watch *watch, *affinities;
 	bool registered; /* this host's start-up keys are written */
 	bool syncing;	 /* the task of sync.c runs */
 	bool loading;	 /* a thread loads programs */
@@ -145,6 +148,15 @@ void uplinks_activate(struct agent *agent);
 void uplinks_refresh(struct agent *agent);
 void uplinks_link_changed(struct agent *agent, const struct link_info *link, bool gone);
 void uplinks_free(struct agent *agent); /* programs stay */
+
+/* screening.c: what uplinks screen by, and where. */
+int screening_start(struct agent *agent, struct err *err); /* of a generation */
+void screening_stop(struct agent *agent);
+/* One entry of the block list; value NULL: gone. */
+void screening_set_blocked(struct agent *agent, const char *key, const char *value, struct err *err);
+/* Decided once, and again when the parameter changes: drivers may restart for it. */
+void screening_choose(struct agent *agent, struct agent_uplink *up, const struct link_info *link);
+void screening_forget(struct agent *agent, const struct agent_uplink *up);
 
 /* startup.c: registration of this host in the datastore. May wait. */
 int startup_register(struct agent *agent, struct err *err);

@@ -33,7 +33,8 @@ static json_t *uplinks_json(const struct agent *agent)
 	json_t *list = json_array();
 
 	for (const struct agent_uplink *up = agent->uplinks; up; up = up->next)
-		json_array_append_new(list, json_string(up->name));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "interface", up->name, "screening",
+						      up->xdp ? "xdp" : "tc", "why", up->why));
 	return list;
 }
 
@@ -91,12 +92,13 @@ json_t *agent_status(struct agent *agent)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return json_pack(
-		"{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:o, s:i, s:o, s:o, s:o, s:o}",
+		"{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o}",
 		"version", VERSION, "uptime_s", (json_int_t)(now.tv_sec - agent->started.tv_sec), "ready",
 		agent->registered, "in_sync", active, "datastore", "kind", store_kind(agent->store), "where",
 		store_where(agent->store), "connected", agent->connected, "why", agent->contact, "attach",
 		agent->dataplane ? dataplane_attach_mode(agent->dataplane) : "", "endpoints",
-		endpoints_json(agent), "uplinks", uplinks_json(agent), "flows", agent->flows, "policy",
-		policy_json(agent), "problems", all_problems(agent), "drops", drops_json(agent), "packet_log",
+		endpoints_json(agent), "uplinks", uplinks_json(agent), "flows", agent->flows, "blocked",
+		agent->dataplane ? (int)dataplane_blocked(agent->dataplane) : 0, "policy", policy_json(agent),
+		"problems", all_problems(agent), "drops", drops_json(agent), "packet_log",
 		packets_json(agent));
 }

@@ -231,6 +231,9 @@ void sync_apply(struct agent *agent, const char *key, const char *value)
 	case KEY_IS_POOL:
 		apply_pool(agent, &parts, value, &err);
 		break;
+	case KEY_IS_BLOCKED:
+		screening_set_blocked(agent, key, value, &err);
+		break;
 	}
 	problem_set(&agent->of_generation, key, *err.text ? err.text : NULL);
 	commit_schedule(agent);
@@ -294,6 +297,7 @@ static void drop_generation(struct agent *agent)
 {
 	struct masquerade_pool *pool, *next;
 
+	screening_stop(agent);
 	store_watch_stop(agent->watch);
 	agent->watch = NULL;
 	policy_engine_free(agent->engine);
@@ -350,6 +354,7 @@ static int load_dataplane(struct agent *agent, struct err *err)
 						.host_action = agent->felix.host_action,
 						.drop_action = agent->felix.drop_action,
 						.keep_established = agent->felix.keep_established,
+						.source_limit = agent->felix.source_limit,
 					},
 			},
 		.err = err,
@@ -379,6 +384,9 @@ static int load_generation(struct agent *agent, struct err *err)
 	packets_start(agent);
 	addresses_feed(agent);
 	agent->phase = PHASE_SNAPSHOT;
+	r = screening_start(agent, err);
+	if (r < 0)
+		return r;
 	return store_watch(agent->store, KEY_V1, &watch_ops, agent, &agent->watch, err);
 }
 

@@ -95,6 +95,8 @@ static void attach(struct agent *agent, const struct link_info *link)
 	struct err err;
 	int r;
 
+	if (up)
+		screening_choose(agent, up, link);
 	if (up && dataplane_is_uplink(agent->dataplane, link->ifindex, link->name))
 		return;
 	r = dataplane_attach_uplink(agent->dataplane, link->ifindex, link->name, &err);
@@ -109,12 +111,14 @@ static void attach(struct agent *agent, const struct link_info *link)
 	memcpy(up->name, link->name, sizeof(up->name));
 	LL_PREPEND(agent->uplinks, up);
 	log_info("agent", "%s is an uplink", up->name);
+	screening_choose(agent, up, link);
 }
 
 static void detach(struct agent *agent, struct agent_uplink *up)
 {
 	dataplane_detach_uplink(agent->dataplane, up->ifindex, up->name, NULL);
 	problem_set(&agent->of_generation, up->name, NULL);
+	screening_forget(agent, up);
 	log_info("agent", "%s is no uplink any more", up->name);
 	LL_DELETE(agent->uplinks, up);
 	free(up);

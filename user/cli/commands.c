@@ -4,20 +4,14 @@
 
 extern const struct command command_status, command_node, command_profile, command_endpoint, command_pool,
 	command_bgp, command_ipam, command_version, command_config, command_policy, command_checksystem,
-	command_diags;
+	command_diags, command_blocklist;
 
 const struct command *const commands[] = {
-	&command_status,
-	&command_node,
-	&command_profile,
-	&command_endpoint,
-	&command_pool,
-	&command_bgp,
-	&command_ipam,
-	&command_version,
-	&command_config,
-	&command_policy,
-	&command_checksystem,
-	&command_diags,
-	NULL,
+	&command_status,  &command_node,
+	&command_profile, &command_endpoint,
+	&command_pool,	  &command_blocklist,
+	&command_bgp,	  &command_ipam,
+	&command_version, &command_config,
+	&command_policy,  &command_checksystem,
+	&command_diags,	  NULL,
 };

@@ -57,6 +57,23 @@ static void show_enforcement(struct ctl *ctl, const json_t *daemon)
 		  text_of(daemon, "attach"), up, json_array_size(endpoints), number_of(ctl, daemon, "flows"));
 }
 
+static void show_uplinks(struct ctl *ctl, const json_t *daemon)
+{
+	const json_t *uplinks = json_object_get(daemon, "uplinks"), *uplink;
+	size_t i;
+
+	json_array_foreach (uplinks, i, uplink) {
+		const char *name = text_of(uplink, "interface"), *by = text_of(uplink, "screening");
+
+		if (!strcmp(by, "xdp"))
+			out_prose(&ctl->out, "Uplink %s: screened by XDP\n", name);
+		else
+			out_prose(&ctl->out, "Uplink %s: screened by TC (%s)\n", name,
+				  text_of(uplink, "why"));
+	}
+	out_prose(&ctl->out, "Block list: %s networks\n", number_of(ctl, daemon, "blocked"));
+}
+
 static void show_rows(struct ctl *ctl, const struct table *table, const char *title)
 {
 	if (table->row_count) {
@@ -108,6 +125,7 @@ void status_show_daemon(struct ctl *ctl, json_t *daemon)
 	out_prose(&ctl->out, "Policy status\n");
 	show_datastore(ctl, daemon);
 	show_enforcement(ctl, daemon);
+	show_uplinks(ctl, daemon);
 	show_problems(ctl, daemon);
 	show_drops(ctl, daemon);
 	out_prose(&ctl->out, "\n");

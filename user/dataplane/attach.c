@@ -155,20 +155,23 @@ bool dataplane_is_attached(struct dataplane *dp, int ifindex, const char *name)
 /* The programs come first: only behind them may flows leave past the host's stack. */
 int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err)
 {
+	int map = programs_map(&dp->programs, "uplink"), rc;
 	struct uplink entry = {0};
-	int rc = attach_as(dp, ROLE_UPLINK, ifindex, name, err);
 
-	if (rc)
+	rc = attach_as(dp, ROLE_UPLINK, ifindex, name, err);
+	if (rc || bpf_map_lookup_elem(map, &ifindex, &entry) == 0)
 		return rc;
 	strncpy(entry.name, name, sizeof(entry.name) - 1);
-	if (bpf_map_update_elem(programs_map(&dp->programs, "uplink"), &ifindex, &entry, BPF_ANY))
+	if (bpf_map_update_elem(map, &ifindex, &entry, BPF_ANY))
 		return err_set(err, errno, "cannot register the uplink %s: %s", name, strerror(errno));
+	screen_choose(dp);
 	return 0;
 }
 
 int dataplane_detach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err)
 {
 	bpf_map_delete_elem(programs_map(&dp->programs, "uplink"), &ifindex);
+	screen_choose(dp);
 	return dataplane_detach(dp, ifindex, name, err);
 }
 

@@ -12,7 +12,8 @@
 
 #include "util/err.h"
 
-enum hook { HOOK_INGRESS, HOOK_EGRESS, HOOK_COUNT };
+/* XDP is not one of those that every interface has: only links know it, of whichever kind the others are. */
+enum hook { HOOK_INGRESS, HOOK_EGRESS, HOOK_COUNT, HOOK_XDP = HOOK_COUNT };
 
 struct attach_point {
 	const char *bpffs;
@@ -35,7 +36,8 @@ extern const struct attach_ops attach_tcx, attach_clsact;
 
 /* The running kernel has tcx links. */
 bool attach_tcx_probe(void);
-/* Deletes pins of links whose interface is gone; with `all`, detaches and deletes the others too. */
+/* Deletes pins of links, XDP's included, whose interface is gone; with `all`, detaches and deletes the others
+ * too. */
 void attach_tcx_prune(const char *bpffs, bool all);
 
 #endif

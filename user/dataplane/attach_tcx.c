@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * tcx links, pinned: they outlive the daemon, no `tc` command removes them, and they vanish with their
- * interface. An interface that was made anew under the same name leaves a dead pin behind, which the index in
- * the link's information gives away.
+ * tcx and XDP links, pinned: they outlive the daemon, no `tc` or `ip` command removes them, and they vanish
+ * with their interface. An interface that was made anew under the same name leaves a dead pin behind, which
+ * the index in the link's information gives away.
  */
 #include "dataplane/attach.h"
 
@@ -14,6 +14,7 @@
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
+#include <linux/if_link.h>
 #include <net/if.h>
 
 #include "dataplane/bpffs.h"
@@ -25,36 +26,56 @@
 #define ATTACH_BEFORE		(1U << 3)
 
 struct tcx_info {      /* `tcx` in the union of struct bpf_link_info */
-	__u32 ifindex; /* 0: detached, or the interface is gone */
+	__u32 ifindex; /* 0: detached, or the interface is gone; so it is in `xdp` */
 	__u32 attach_type;
 };
 
-static const enum bpf_attach_type attach_type[HOOK_COUNT] = {
+static const enum bpf_attach_type attach_type[HOOK_COUNT + 1] = {
 	[HOOK_INGRESS] = ATTACH_TYPE_TCX_INGRESS,
 	[HOOK_EGRESS] = ATTACH_TYPE_TCX_EGRESS,
+	[HOOK_XDP] = BPF_XDP,
+};
+
+/*
+ * Ahead of all others: a program that ran before ours could accept a packet that we would drop. XDP only in
+ * the driver: elsewhere it costs more than it saves.
+ */
+static const __u32 attach_flags[HOOK_COUNT + 1] = {
+	[HOOK_INGRESS] = ATTACH_BEFORE,
+	[HOOK_EGRESS] = ATTACH_BEFORE,
+	[HOOK_XDP] = XDP_FLAGS_DRV_MODE,
+};
+
+static const char *const pin_suffix[HOOK_COUNT + 1] = {
+	[HOOK_INGRESS] = "_in",
+	[HOOK_EGRESS] = "_out",
+	[HOOK_XDP] = "_xdp",
 };
 
 static int link_path(char path[PIN_PATH], const struct attach_point *point)
 {
-	char name[IFNAMSIZ + 4];
+	char name[IFNAMSIZ + sizeof("_xdp")];
 
-	snprintf(name, sizeof(name), "%.*s%s", IFNAMSIZ - 1, point->name,
-		 point->hook == HOOK_INGRESS ? "_in" : "_out");
+	snprintf(name, sizeof(name), "%.*s%s", IFNAMSIZ - 1, point->name, pin_suffix[point->hook]);
 	/* bpffs refuses dots; no interface has a ':' in its name (dev_valid_name()). */
 	for (char *c = name; *c; c++)
 		*c = *c == '.' ? ':' : *c;
 	return pin_path(path, point->bpffs, "links/", name);
 }
 
-/* 0: not a tcx link. Its interface index is 0 when the link is detached or the interface gone. */
+/* 0: neither a tcx nor an XDP link. Its interface index is 0 when the link is detached or the interface gone.
+ */
 static int read_link(int fd, struct tcx_info *ret_tcx, __u32 *ret_prog_id)
 {
 	struct bpf_link_info info = {0};
 	__u32 size = sizeof(info);
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.type != LINK_TYPE_TCX)
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) ||
+	    (info.type != LINK_TYPE_TCX && info.type != BPF_LINK_TYPE_XDP))
 		return 0;
 	memcpy(ret_tcx, &info.xdp, sizeof(*ret_tcx));
+	if (info.type == BPF_LINK_TYPE_XDP)
+		ret_tcx->attach_type = BPF_XDP;
 	*ret_prog_id = info.prog_id;
 	return 1;
 }
@@ -62,26 +83,22 @@ static int read_link(int fd, struct tcx_info *ret_tcx, __u32 *ret_prog_id)
 /* Opens the pin; ret_prog_id is 0 unless it is a live link on exactly this hook. -ENOENT: no pin. */
 static int link_open(const char *path, const struct attach_point *point, __u32 *ret_prog_id)
 {
-	struct bpf_link_info info = {0};
-	__u32 size = sizeof(info);
 	struct tcx_info tcx;
 	int fd = bpf_obj_get(path);
+	__u32 prog_id;
 
 	*ret_prog_id = 0;
 	if (fd < 0)
 		return -errno;
-	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == LINK_TYPE_TCX) {
-		memcpy(&tcx, &info.xdp, sizeof(tcx));
-		if (tcx.ifindex == (__u32)point->ifindex && tcx.attach_type == attach_type[point->hook])
-			*ret_prog_id = info.prog_id;
-	}
+	if (read_link(fd, &tcx, &prog_id) && tcx.ifindex == (__u32)point->ifindex &&
+	    tcx.attach_type == attach_type[point->hook])
+		*ret_prog_id = prog_id;
 	return fd;
 }
 
 static int tcx_set(const struct attach_point *point, int prog_fd)
 {
-	/* Ahead of all others: a program that ran before ours could accept a packet that we would drop. */
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = ATTACH_BEFORE);
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = attach_flags[point->hook]);
 	char path[PIN_PATH];
 	__u32 prog_id;
 	int fd, rc;

@@ -132,7 +132,7 @@ static int dataplane_init(struct dataplane *dp, const struct dataplane_config *c
 	rc = sink_init(&dp->sink, &dp->programs);
 	if (rc)
 		return err_set(err, -rc, "cannot prepare the policy maps: %s", strerror(-rc));
-	return 0;
+	return screen_init(dp, err);
 }
 
 int dataplane_open(const struct dataplane_config *config, struct dataplane **ret, struct err *err)

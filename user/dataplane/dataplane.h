@@ -72,6 +72,14 @@ int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name,
 int dataplane_detach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err);
 bool dataplane_is_uplink(struct dataplane *dp, int ifindex, const char *name);
 /*
+ * Screens what arrives at an attached uplink by XDP in its driver, or (xdp false, and at first) by the TC
+ * program. < 0, with the reason: XDP is not possible there, and TC does it.
+ */
+int dataplane_screen_uplink(struct dataplane *dp, int ifindex, const char *name, bool xdp, struct err *err);
+/* Puts a source on this generation's block list, or takes it off; idempotent. */
+int dataplane_block(struct dataplane *dp, const struct cidr *source, bool blocked, struct err *err);
+__u32 dataplane_blocked(const struct dataplane *dp); /* entries of the list */
+/*
  * Switches interfaces that carry an earlier generation's programs to this one's, replaces the pins, and drops
  * what belongs to interfaces that are gone. Before this, attach only works for interfaces without programs of
  * ours.

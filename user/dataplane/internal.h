@@ -23,9 +23,9 @@ struct map_plan {
 	enum map_kind kind;
 	__u32 entries;
 };
-#define MAP_PLANS 25
+#define MAP_PLANS 28
 
-/* Sizes of all maps, in bytes of kernel memory about 31 MB with the defaults. */
+/* Sizes of all maps, in bytes of kernel memory about 33 MB with the defaults. */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS]);
 __u32 maps_entries(const struct map_plan plan[MAP_PLANS], const char *name);
 /* Before load: sizes; takes over what is pinned and fits. */
@@ -44,10 +44,11 @@ struct programs {
 	struct to_endpoint_bpf *to;
 	struct from_uplink_bpf *from_uplink;
 	struct to_uplink_bpf *to_uplink;
+	struct screen_bpf *screen;
 	struct sweep_bpf *sweep;
 	struct bpf_object *maps;	  /* borrowed: the object that made the maps */
 	int hook[ROLE_COUNT][HOOK_COUNT]; /* borrowed descriptors */
-	int sweep_flows, purge_flows;
+	int screen_uplink, sweep_flows, purge_flows;
 };
 
 /* From here on libbpf's messages go to the log, at debug. */
@@ -98,7 +99,16 @@ struct dataplane {
 	struct netfilter *netfilter;
 	__u32 endpoint_capacity, flow_capacity;
 	bool pressure; /* the last sweep found the flow table nearly full */
+	struct screening screening;
+	__u32 blocked; /* entries of the block list */
 };
+
+/* ---- screen.c ---- */
+
+/* Tells the programs what there is at first. */
+int screen_init(struct dataplane *dp, struct err *err);
+/* Screening by TC starts or ends with the uplinks that have no XDP program. */
+void screen_choose(struct dataplane *dp);
 
 /* ---- attach.c, teardown.c ---- */
 

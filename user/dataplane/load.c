@@ -14,6 +14,7 @@
 #include "dataplane/bpffs.h"
 #include "skel/from_endpoint.skel.h"
 #include "skel/from_uplink.skel.h"
+#include "skel/screen.skel.h"
 #include "skel/sweep.skel.h"
 #include "skel/to_endpoint.skel.h"
 #include "skel/to_uplink.skel.h"
@@ -92,13 +93,15 @@ static int open_objects(struct programs *programs, const struct settings *settin
 	programs->to = programs->from ? to_endpoint_bpf__open() : NULL;
 	programs->from_uplink = programs->to ? from_uplink_bpf__open() : NULL;
 	programs->to_uplink = programs->from_uplink ? to_uplink_bpf__open() : NULL;
-	programs->sweep = programs->to_uplink ? sweep_bpf__open() : NULL;
+	programs->screen = programs->to_uplink ? screen_bpf__open() : NULL;
+	programs->sweep = programs->screen ? sweep_bpf__open() : NULL;
 	if (!programs->sweep)
 		return err_set(err, errno, "cannot open the BPF programs: %s", strerror(errno));
 	programs->from->rodata->settings = *settings;
 	programs->to->rodata->settings = *settings;
 	programs->from_uplink->rodata->settings = *settings;
 	programs->to_uplink->rodata->settings = *settings;
+	programs->screen->rodata->settings = *settings;
 	programs->sweep->rodata->settings = *settings;
 	return 0;
 }
@@ -135,10 +138,13 @@ int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLAN
 	if (!rc)
 		rc = load_object(programs, "to_uplink", programs->to_uplink->skeleton, err);
 	if (!rc)
+		rc = load_object(programs, "screen", programs->screen->skeleton, err);
+	if (!rc)
 		rc = load_object(programs, "sweep", programs->sweep->skeleton, err);
 	if (rc)
 		goto fail;
 	read_hooks(programs);
+	programs->screen_uplink = bpf_program__fd(programs->screen->progs.screen_uplink);
 	programs->sweep_flows = bpf_program__fd(programs->sweep->progs.sweep_flows);
 	programs->purge_flows = bpf_program__fd(programs->sweep->progs.purge_flows);
 	return 0;
@@ -150,6 +156,7 @@ fail:
 void programs_unload(struct programs *programs)
 {
 	sweep_bpf__destroy(programs->sweep);
+	screen_bpf__destroy(programs->screen);
 	to_uplink_bpf__destroy(programs->to_uplink);
 	from_uplink_bpf__destroy(programs->from_uplink);
 	to_endpoint_bpf__destroy(programs->to);
@@ -159,9 +166,9 @@ void programs_unload(struct programs *programs)
 
 int programs_pin(const struct programs *programs, const char *bpffs)
 {
-	const struct bpf_object *const objects[] = {programs->from->obj, programs->to->obj,
+	const struct bpf_object *const objects[] = {programs->from->obj,	programs->to->obj,
 						    programs->from_uplink->obj, programs->to_uplink->obj,
-						    programs->sweep->obj};
+						    programs->screen->obj,	programs->sweep->obj};
 
 	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
 		struct bpf_program *program;

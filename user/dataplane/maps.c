@@ -36,6 +36,9 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
  *	address4	 131072 slots		 2.0 MB	 + 72 B per address
  *	address6	  65536 slots		 1.0 MB	 + 80 B per address
  *	prefix4, prefix6			 0	 + about 100 B per prefix
+ *	blocked4, blocked6			 0	 + about 100 B per prefix
+ *	source		  16384 x (16 + 88)	 1.7 MB
+ *	screened	   4096 x 64 per CPU	 0.5 MB
  *	portset		    256 x 8192		 2.0 MB
  *	rule		  65536 x 48		 3.0 MB
  *	rule_info	  16384 slots		 0.3 MB	 + 340 B per rule
@@ -52,7 +55,7 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
  *	verdict_cache	   2048 x 32 per CPU	 0.1 MB
  *	drops		   8192 x (16+64+16/CPU) 0.9 MB
  *	events					 1.0 MB
- *						31 MB
+ *						33 MB
  */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS])
 {
@@ -78,6 +81,9 @@ void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_P
 		{"endpoint", PLAIN, endpoints},
 		{"half_open", PLAIN, endpoints},
 		{"interface", SPARSE, endpoints},
+		{"blocked4", SPARSE, 131072},
+		{"blocked6", SPARSE, 131072},
+		{"source", PLAIN, 16384},
 		{"generation", PLAIN, GENERATION_FIRST + addresses + addresses / 2},
 		/* Preallocated: the packet path must not depend on the allocator. */
 		{"flow4", KEPT, flows},

@@ -18,17 +18,20 @@ int detach_interface(const char *bpffs, int ifindex, const char *name, struct er
 {
 	static const struct attach_ops *const kinds[] = {&attach_tcx, &attach_clsact};
 	struct attach_point point = {.bpffs = bpffs, .ifindex = ifindex, .name = name};
-	int result = 0;
+	int rc, result = 0;
 
 	for (point.hook = 0; point.hook < HOOK_COUNT; point.hook++) {
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-			int rc = kinds[i]->remove(&point);
-
+			rc = kinds[i]->remove(&point);
 			if (rc && !result)
 				result = err_set(err, -rc, "cannot remove the %s program from %s: %s",
 						 kinds[i]->name, name, strerror(-rc));
 		}
 	}
+	point.hook = HOOK_XDP;
+	rc = attach_tcx.remove(&point);
+	if (rc && !result)
+		result = err_set(err, -rc, "cannot remove the XDP program from %s: %s", name, strerror(-rc));
 	return result;
 }
 

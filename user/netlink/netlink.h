@@ -42,6 +42,9 @@ struct link_info {
 int link_get(struct netlink *nl, int ifindex, struct link_info *ret); /* 0 or -ENODEV */
 int link_list(struct netlink *nl, struct link_info **ret, size_t *ret_count, struct err *err); /* free() */
 
+/* The driver makes larger packets out of those it receives ("rx-gro-hw", "rx-lro" of ethtool). */
+bool link_merges_packets(const char *name);
+
 struct interface_address {
 	int ifindex;
 	struct addr addr;

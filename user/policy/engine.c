@@ -155,6 +155,7 @@ static void free_model(struct policy_engine *engine)
 	FREE_ALL(profile, engine->profiles, profile_free);
 	FREE_ALL(tier, engine->tiers, tier_free);
 	FREE_ALL(pool_entry, engine->pools, free);
+	FREE_ALL(block_entry, engine->blocks, free);
 	for (size_t i = 0; i < engine->removed.count; i++)
 		tier_policy_free(engine->removed.items[i]);
 }

@@ -68,6 +68,7 @@ struct policy_engine {
 	struct vector policies; /* of tiers with metadata, in order of evaluation */
 	struct vector removed;	/* policies that lists may still use */
 	struct pool_entry *pools;
+	struct block_entry *blocks;
 	struct member *members;
 	struct cohort *cohorts;
 

@@ -212,7 +212,7 @@ struct place {
 	struct row *row;      /* as published; NULL: in no set */
 	struct claim *claims;
 	__u32 own_slot; /* generation slot that it took; 0: none */
-	__u32 nets;	/* atoms and pools that need this prefix */
+	__u32 nets;	/* atoms, pools and blocks that need this prefix */
 	bool host;	/* address of this host */
 	bool published;
 	bool queued;
@@ -241,6 +241,12 @@ struct pool_entry {
 	UT_hash_handle hh;
 	struct cidr cidr; /* masked; the key */
 	bool masquerade;
+};
+
+/* A block of addresses that this host gives to its endpoints. */
+struct block_entry {
+	UT_hash_handle hh;
+	struct cidr cidr; /* masked; the key */
 };
 
 #endif

@@ -195,6 +195,54 @@ int policy_set_pool(struct policy_engine *engine, const struct cidr *cidr, const
 	return engine_result(engine, change_pool(engine, &masked, pool, model));
 }
 
+static struct block_entry *block_add(struct policy_engine *engine, const struct cidr *masked)
+{
+	struct block_entry *block = calloc(1, sizeof(*block));
+
+	if (!block)
+		return NULL;
+	block->cidr = *masked;
+	HASH_ADD(hh, engine->blocks, cidr, sizeof(block->cidr), block);
+	if (!HASH_FAILED(block))
+		return block;
+	free(block);
+	return NULL;
+}
+
+/* block: to be removed; NULL: to be added. */
+static int change_block(struct policy_engine *engine, const struct cidr *masked, struct block_entry *block)
+{
+	struct place *place;
+	int r = place_get_prefix(engine, masked, &place);
+
+	if (r < 0)
+		return r;
+	if (block) {
+		HASH_DEL(engine->blocks, block);
+		free(block);
+		place->nets--;
+	} else {
+		if (!block_add(engine, masked))
+			return -ENOMEM;
+		place->nets++;
+	}
+	return places_queue_within(engine, masked);
+}
+
+int policy_set_block(struct policy_engine *engine, const struct cidr *cidr, bool present)
+{
+	struct cidr masked = *cidr;
+	struct block_entry *block;
+
+	if (engine->broken)
+		return -ENOMEM;
+	cidr_mask(&masked);
+	HASH_FIND(hh, engine->blocks, &masked, sizeof(masked), block);
+	if (present == !!block)
+		return 0;
+	return engine_result(engine, change_block(engine, &masked, block));
+}
+
 int policy_set_host_address(struct policy_engine *engine, const struct addr *addr, bool present)
 {
 	struct place *place;

@@ -6,7 +6,7 @@
 
 #include "policy/engine.h"
 
-static __u16 pool_flags(const struct policy_engine *engine, const struct place *place)
+static __u16 net_flags(const struct policy_engine *engine, const struct place *place)
 {
 	struct addr addr = place_addr(place);
 	__u16 flags = 0;
@@ -17,6 +17,10 @@ static __u16 pool_flags(const struct policy_engine *engine, const struct place *
 		flags |= ADDRESS_IN_POOL;
 		if (pool->masquerade)
 			flags |= ADDRESS_NAT_OUT;
+	}
+	for (const struct block_entry *block = engine->blocks; block; block = block->hh.next) {
+		if (block->cidr.length <= place->key.length && cidr_contains(&block->cidr, &addr))
+			flags |= ADDRESS_BLOCK;
 	}
 	return flags;
 }
@@ -93,7 +97,7 @@ static int judge(struct policy_engine *engine, struct place *place, struct chang
 	r = place_row(engine, place, ret_row);
 	if (r < 0)
 		return r;
-	change->value.flags = pool_flags(engine, place);
+	change->value.flags = net_flags(engine, place);
 	if (place->key.prefix)
 		return 0;
 	judge_owner(place, &change->value);

@@ -70,6 +70,8 @@ int policy_set_tier(struct policy_engine *engine, const char *tier, const double
 int policy_set_policy(struct policy_engine *engine, const char *tier, const char *name,
 		      struct policy *policy /* taken */);
 int policy_set_pool(struct policy_engine *engine, const struct cidr *cidr, const struct pool *pool);
+/* Blocks of addresses that IPAM has given to this host: none of them is anywhere else, unless it is known. */
+int policy_set_block(struct policy_engine *engine, const struct cidr *cidr, bool present);
 /* Addresses of this host's own interfaces (and their broadcast addresses). */
 int policy_set_host_address(struct policy_engine *engine, const struct addr *addr, bool present);
 /*

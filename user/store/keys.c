@@ -110,6 +110,18 @@ const char *key_pool(char key[KEY_MAX], const struct cidr *pool)
 	return BUILD(key, "/*/%", key_pools(pool->addr.family) + 1, cidr_format_key(pool, cidr));
 }
 
+const char *key_blocklist(uint8_t family)
+{
+	return family == 6 ? KEY_BLOCKED6 : KEY_BLOCKED4;
+}
+
+const char *key_blocked(char key[KEY_MAX], const struct cidr *cidr)
+{
+	char text[CIDR_TEXT];
+
+	return BUILD(key, "/*/%", key_blocklist(cidr->addr.family) + 1, cidr_format_key(cidr, text));
+}
+
 const char *key_blocks(uint8_t family)
 {
 	return family == 6 ? KEY_BLOCKS6 : KEY_BLOCKS4;
@@ -186,6 +198,8 @@ static const struct {
 	{"policy/tier/%t/policy/%i", KEY_IS_POLICY},
 	{"ipam/v4/pool/%n", KEY_IS_POOL},
 	{"ipam/v6/pool/%n", KEY_IS_POOL},
+	{"blocklist/v4/%n", KEY_IS_BLOCKED},
+	{"blocklist/v6/%n", KEY_IS_BLOCKED},
 };
 
 static char *part_of(struct key_parts *parts, char letter)

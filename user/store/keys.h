@@ -23,6 +23,8 @@
 #define KEY_TIERS	"/calico/v1/policy/tier"
 #define KEY_POOLS4	"/calico/v1/ipam/v4/pool"
 #define KEY_POOLS6	"/calico/v1/ipam/v6/pool"
+#define KEY_BLOCKED4	"/calico/v1/blocklist/v4"
+#define KEY_BLOCKED6	"/calico/v1/blocklist/v6"
 #define KEY_IPAM_CONFIG "/calico/ipam/v2/config"
 #define KEY_IPAM_HOSTS	"/calico/ipam/v2/host"
 #define KEY_BLOCKS4	"/calico/ipam/v2/assignment/ipv4/block"
@@ -47,6 +49,9 @@ const char *key_profile(char key[KEY_MAX], const char *profile);
 const char *key_profile_part(char key[KEY_MAX], const char *profile, const char *part);
 const char *key_pool(char key[KEY_MAX], const struct cidr *pool);
 const char *key_pools(uint8_t family);
+/* An entry of the block list, and those of a family. */
+const char *key_blocked(char key[KEY_MAX], const struct cidr *cidr);
+const char *key_blocklist(uint8_t family);
 const char *key_block(char key[KEY_MAX], const struct cidr *block);
 const char *key_blocks(uint8_t family);
 const char *key_ipam_host(char key[KEY_MAX], const char *host);
@@ -72,9 +77,10 @@ enum key_kind {
 	KEY_IS_PROFILE_RULES, /* name */
 	KEY_IS_PROFILE_TAGS,
 	KEY_IS_PROFILE_LABELS,
-	KEY_IS_TIER,   /* name */
-	KEY_IS_POLICY, /* tier, name */
-	KEY_IS_POOL,   /* name: the CIDR in key form */
+	KEY_IS_TIER,	/* name */
+	KEY_IS_POLICY,	/* tier, name */
+	KEY_IS_POOL,	/* name: the CIDR in key form */
+	KEY_IS_BLOCKED, /* name: the CIDR in key form */
 };
 
 struct key_parts {

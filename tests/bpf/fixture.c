@@ -36,9 +36,9 @@ static int make_veth(struct netlink *nl, const char *name, const uint8_t mac[6],
 	memcpy(spec.peer_mac, mac, 6);
 	int ifindex, r = link_make_veth(nl, &spec, &ifindex, &err);
 	if (r == 0)
-		r = link_set_up(nl, ifindex, &err);
+		r = link_set_up(nl, ifindex, NULL, &err);
 	if (r == 0)
-		r = link_set_up(nl, link_index(nl, peer), &err);
+		r = link_set_up(nl, link_index(nl, peer), NULL, &err);
 	if (r < 0)
 		fprintf(stderr, "# %s\n", err.text);
 	*ret_ifindex = ifindex;

@@ -455,7 +455,7 @@ static int setup(void **state)
 	if (r == 0)
 		r = netlink_open(&nl, &err);
 	if (r == 0)
-		r = link_set_up(nl, LOOPBACK, &err);
+		r = link_set_up(nl, LOOPBACK, NULL, &err);
 	for (size_t i = 0; r == 0 && i < LENGTH(outside); i++) {
 		addr_parse(outside[i], &addr);
 		r = route_add_host(nl, (int)table_fixture()->uplink, &addr, &err);

@@ -144,7 +144,7 @@ static void test_delete_is_idempotent_and_takes_the_peer(void **state)
 	assert_int_equal(link_get(nl, ifindex, &link), -ENODEV);
 	assert_int_equal(link_index(nl, "tmp0"), -ENODEV);
 	ok(link_delete(nl, ifindex, &err), &err);
-	assert_true(link_set_up(nl, ifindex, &err) < 0);
+	assert_true(link_set_up(nl, ifindex, NULL, &err) < 0);
 }
 
 static void test_running_needs_both_ends(void **state)
@@ -153,12 +153,12 @@ static void test_running_needs_both_ends(void **state)
 	struct link_info link;
 	struct err err;
 
-	ok(link_set_up(nl, ifindex, &err), &err);
-	ok(link_set_up(nl, ifindex, &err), &err);
+	ok(link_set_up(nl, ifindex, NULL, &err), &err);
+	ok(link_set_up(nl, ifindex, NULL, &err), &err);
 	assert_int_equal(link_get(nl, ifindex, &link), 0);
 	assert_true(link.up);
 	assert_false(link.running);
-	ok(link_set_up(nl, link.peer_ifindex, &err), &err);
+	ok(link_set_up(nl, link.peer_ifindex, NULL, &err), &err);
 	assert_int_equal(link_get(nl, ifindex, &link), 0);
 	assert_true(link.running);
 }
@@ -248,10 +248,10 @@ static void test_host_routes_are_replaced_and_deleted(void **state)
 	int one = make_pair("cali0", "tmp0"), two = make_pair("cali1", "tmp1");
 	struct err err;
 
-	ok(link_set_up(nl, one, &err), &err);
-	ok(link_set_up(nl, two, &err), &err);
-	ok(link_set_up(nl, link_index(nl, "tmp0"), &err), &err);
-	ok(link_set_up(nl, link_index(nl, "tmp1"), &err), &err);
+	ok(link_set_up(nl, one, NULL, &err), &err);
+	ok(link_set_up(nl, two, NULL, &err), &err);
+	ok(link_set_up(nl, link_index(nl, "tmp0"), NULL, &err), &err);
+	ok(link_set_up(nl, link_index(nl, "tmp1"), NULL, &err), &err);
 	for (size_t i = 0; i < 2; i++) {
 		const struct addr addr = address(texts[i]);
 
@@ -281,8 +281,8 @@ static void test_only_host_routes_of_the_main_table_are_listed(void **state)
 	struct err err;
 	size_t count;
 
-	ok(link_set_up(nl, ifindex, &err), &err);
-	ok(link_set_up(nl, link_index(nl, "tmp0"), &err), &err);
+	ok(link_set_up(nl, ifindex, NULL, &err), &err);
+	ok(link_set_up(nl, link_index(nl, "tmp0"), NULL, &err), &err);
 	ok(address_add(nl, ifindex, &own, 24, &err), &err);
 	ok(address_add(nl, ifindex, &own6, 128, &err), &err);
 	ok(route_add_host(nl, ifindex, &addr, &err), &err);
@@ -336,7 +336,7 @@ static void test_neighbours_are_permanent_and_follow_the_mac(void **state)
 	int ifindex = make_pair("cali0", "tmp0");
 	struct err err;
 
-	ok(link_set_up(nl, ifindex, &err), &err);
+	ok(link_set_up(nl, ifindex, NULL, &err), &err);
 	ok(neighbour_add(nl, ifindex, &v4, first, &err), &err);
 	ok(neighbour_add(nl, ifindex, &v6, first, &err), &err);
 	assert_non_null(strstr(output(NEIGHBOURS), "10.65.0.2 dev cali0 lladdr 02:00:00:00:00:01"));
@@ -432,7 +432,7 @@ static void test_changes_are_announced(void **state)
 	UNTIL(!strcmp(seen.link, "cali0"));
 	assert_false(seen.gone);
 	assert_false(seen.up);
-	ok(link_set_up(nl, ifindex, &err), &err);
+	ok(link_set_up(nl, ifindex, NULL, &err), &err);
 	UNTIL(seen.up);
 	ok(address_add(nl, ifindex, &addr, 24, &err), &err);
 	UNTIL(!addr_compare(&seen.address.addr, &addr));

@@ -176,13 +176,15 @@ static void set_sysctls(struct agent *agent, const struct workload_endpoint *mod
 /* Everything after the map entry. Policy of the endpoint must have been handed to the engine. */
 static int enforce(struct agent *agent, struct local_endpoint *ep, struct err *err)
 {
+	/* Whoever made the interface: that is what the endpoint is told when it asks for its gateway. */
+	static const __u8 host_mac[6] = {HOST_MAC};
 	int r = dataplane_attach(agent->dataplane, ep->ifindex, ep->model->name, err);
 
 	if (r < 0)
 		return r;
 	commit_now(agent);
 	set_sysctls(agent, ep->model);
-	r = link_set_up(agent->netlink, ep->ifindex, err);
+	r = link_set_up(agent->netlink, ep->ifindex, host_mac, err);
 	if (r < 0)
 		return r;
 	remove_routes(agent, ep, false);

@@ -83,16 +83,20 @@ int link_index(struct netlink *nl, const char *name)
 	return rc;
 }
 
-int link_set_up(struct netlink *nl, int ifindex, struct err *err)
+int link_set_up(struct netlink *nl, int ifindex, const uint8_t mac[6], struct err *err)
 {
 	struct rtnl_link *link = rtnl_link_alloc(), *change = rtnl_link_alloc();
+	struct nl_addr *address = mac ? netlink_mac_new(mac) : NULL;
 	int rc = -ENOMEM;
 
-	if (link && change) {
+	if (link && change && (address || !mac)) {
+		if (address)
+			rtnl_link_set_addr(change, address);
 		rtnl_link_set_ifindex(link, ifindex);
 		rtnl_link_set_flags(change, IFF_UP);
 		rc = netlink_error(rtnl_link_change(nl->sock, link, change, 0));
 	}
+	nl_addr_put(address);
 	rtnl_link_put(change);
 	rtnl_link_put(link);
 	if (rc)

@@ -26,7 +26,8 @@ struct veth_spec {
 int link_make_veth(struct netlink *nl, const struct veth_spec *spec, int *ret_ifindex, struct err *err);
 int link_delete(struct netlink *nl, int ifindex, struct err *err); /* absent: 0 */
 int link_index(struct netlink *nl, const char *name);		   /* > 0, or -ENODEV */
-int link_set_up(struct netlink *nl, int ifindex, struct err *err);
+/* mac NULL: it keeps its own. */
+int link_set_up(struct netlink *nl, int ifindex, const uint8_t mac[6], struct err *err);
 struct link_info {
 	int ifindex;
 	char name[16];

@@ -157,16 +157,14 @@ static __always_inline int judge_host(struct packet *p)
 	return r || !p->host_both ? r : policy_evaluate(p, slot, outbound);
 }
 
-/*
- * 0: allowed; else a negative drop reason. Tells by p->from.endpoint and PACKET_FROM_HOST who sends; fills in
- * what is known about both addresses.
- */
-__noinline int judge(struct packet *p)
+/* As judge(), or EVALUATE_AGAIN: policy was published meanwhile. */
+__noinline int judge_once(struct packet *p)
 {
 	int r;
 
 	if (!p)
 		return -DROP_REASON_INTERNAL;
+	p->flags &= ~(PACKET_TO_HOST | PACKET_NAT_OUT);
 	packet_identify(p);
 	if (p->flags & PACKET_FAULT)
 		return -DROP_REASON_INTERNAL;
@@ -186,6 +184,27 @@ __noinline int judge(struct packet *p)
 	    !((p->destination.flags & ADDRESS_LOCAL) && p->destination.endpoint == p->to.endpoint))
 		return -DROP_REASON_MARTIAN;
 	return p->destination.flags & ADDRESS_LOCAL ? judge_inbound(p) : 0;
+}
+
+/* More publications than one packet meets, unless its processor is stopped again and again. */
+#define JUDGE_TRIES 4
+
+/*
+ * 0: allowed; else a negative drop reason. Tells by p->from.endpoint and PACKET_FROM_HOST who sends; fills in
+ * what is known about both addresses.
+ */
+static __always_inline int judge(struct packet *p)
+{
+	__u32 blame = p->blame;
+	int r;
+
+	for (int i = 0; i < JUDGE_TRIES; i++) {
+		p->blame = blame;
+		r = judge_once(p);
+		if (r != EVALUATE_AGAIN)
+			return r;
+	}
+	return -DROP_REASON_INTERNAL;
 }
 
 #endif

@@ -8,6 +8,9 @@
 #include "verdict.h"
 #include "verdict_cache.h"
 
+/* Addresses are to be looked up again. */
+#define EVALUATE_AGAIN 1
+
 /* More than any list has steps and log rules; reaching it is no decision, that is: a drop. */
 #define SCANS_MAX (1 << 20)
 
@@ -210,7 +213,13 @@ static __always_inline int verdict_repeat(struct packet *p, const struct cached_
 	return -verdict->reason;
 }
 
-/* 0: allowed; else the negative drop reason. p->source and p->destination are known. */
+/*
+ * 0: allowed; else the negative drop reason, or EVALUATE_AGAIN. p->source and p->destination are known.
+ *
+ * A list that was published after they were looked up may ask for sets that they were not in yet, so that a
+ * negated tag would match: the epoch is advanced after addresses are written and before lists are, and what
+ * is known has to be of the epoch that the list is found in.
+ */
 __noinline int policy_evaluate(struct packet *p, __u32 slot, bool inbound)
 {
 	const struct endpoint_policy *published = bpf_map_lookup_elem(&endpoint_policy, &slot);
@@ -222,6 +231,8 @@ __noinline int policy_evaluate(struct packet *p, __u32 slot, bool inbound)
 	if (!p || !published || (p->flags & PACKET_FAULT))
 		return -DROP_REASON_INTERNAL;
 	number = *(volatile const __u32 *)(inbound ? &published->inbound : &published->outbound);
+	if (epoch_read() != p->epoch)
+		return EVALUATE_AGAIN;
 	policy = bpf_map_lookup_elem(&list, &number);
 	if (!policy)
 		return -DROP_REASON_INTERNAL;

@@ -35,8 +35,8 @@ static __always_inline struct cached_verdict *cached_place(const struct cached_v
 }
 
 /*
- * The verdict about p->verdict that was kept, or NULL. Compared is the epoch from after everything was looked
- * up: a row or list that is found under a number of its second life is found later than that life began.
+ * The verdict about p->verdict that was kept, or NULL. The packet's epoch is that in which it found rows and
+ * list: one that is found under a number of its second life is found later than that life began.
  */
 static __always_inline const struct cached_verdict *cached_find(const struct packet *p)
 {
@@ -45,7 +45,7 @@ static __always_inline const struct cached_verdict *cached_find(const struct pac
 	if (entry && entry->list == key->list && entry->source == key->source &&
 	    entry->destination == key->destination && entry->port == key->port &&
 	    entry->protocol == key->protocol && entry->family == key->family &&
-	    entry->inbound == key->inbound && entry->epoch == epoch_read())
+	    entry->inbound == key->inbound && entry->epoch == p->epoch)
 		return entry;
 	return NULL;
 }

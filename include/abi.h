@@ -113,7 +113,10 @@ ABI_ASSERT_SIZE(struct prefix6_key, 20);
  */
 #define GENERATION_UNKNOWN 256
 #define GENERATION_FIRST   GENERATION_UNKNOWN
-/* Counts the times that numbers of rows and lists became free; there is no endpoint slot 0. */
+/*
+ * Advanced after addresses were written and before lists are published, and before numbers of rows and lists
+ * get free. There is no endpoint slot 0.
+ */
 #define GENERATION_EPOCH GENERATION_FIRST
 
 /* ---- policy ------------------------------------------------------------------------------------------ */

@@ -157,10 +157,10 @@ static void test_profile_change_costs_that_profile(void **state)
 		"'outbound_rules': [{}]}");
 	/*
 	 * The rule's id comes and goes; the page of class TCP is new with its two rules, and a step, and a
-	 * list; one endpoint is published, its flows are re-checked and kept verdicts end.
+	 * list; one endpoint is published, its flows are re-checked, and the epoch ends before and after.
 	 */
 	cost = cost_of_commit(&f);
-	assert_int_equal(cost, 2 + 2 + 1 + 1 + 1 + 1 + 1);
+	assert_int_equal(cost, 2 + 2 + 1 + 1 + 1 + 1 + 2);
 	fixture_done(&f);
 }
 
@@ -232,6 +232,55 @@ static void test_both_addresses_change_at_once(void **state)
 		assert_true(mixture.seen);
 		fixture_done(&f);
 	}
+}
+
+struct publication {
+	unsigned int writes, address, epoch, list; /* when each was written last */
+	bool early;				   /* a list was, without a new epoch since the address */
+};
+
+static void follow_publication(void *arg, enum policy_map map, const void *key)
+{
+	struct publication *publication = arg;
+	const __u32 *slot = key;
+
+	publication->writes++;
+	if (map == MAP_ADDRESS4)
+		publication->address = publication->writes;
+	else if (map == MAP_GENERATION && *slot == GENERATION_EPOCH)
+		publication->epoch = publication->writes;
+	else if (map == MAP_ENDPOINT_POLICY)
+		publication->list = publication->writes;
+	publication->early |=
+		publication->list > publication->address && publication->epoch < publication->address;
+}
+
+/*
+ * A packet that found an address before it was in a rule's set must not be judged by that rule: it notices
+ * by the epoch.
+ */
+static void test_epoch_ends_between_addresses_and_lists(void **state)
+{
+	static const char *const rules[] = {"{'inbound_rules': [{'!src_tag': 'T'}], 'outbound_rules': []}",
+					    "{'inbound_rules': [{'!src_tag': 'U'}], 'outbound_rules': []}"};
+	struct fixture f;
+	struct publication publication = {};
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, TAGS, "q", "['T', 'U']");
+	set_member(&f, 1, "'q'");
+	set_local(&f, 1, "'p'");
+	fixture_commit(&f);
+	f.maps.arg = &publication;
+	f.maps.after = follow_publication;
+	for (int i = 0; i < 4; i++) {
+		publication.address = publication.list = 0;
+		fixture_set(&f, RULES, "p", rules[i % 2]);
+		fixture_commit(&f);
+		assert_true(publication.address > 0 && publication.list > 0);
+		assert_false(publication.early);
+	}
+	fixture_done(&f);
 }
 
 /* Whether flows are masquerade is decided when they begin. */
@@ -550,6 +599,7 @@ int main(void)
 		cmocka_unit_test(test_profile_change_costs_that_profile),
 		cmocka_unit_test(test_equal_endpoints_share_a_list),
 		cmocka_unit_test(test_both_addresses_change_at_once),
+		cmocka_unit_test(test_epoch_ends_between_addresses_and_lists),
 		cmocka_unit_test(test_pool_change_makes_flows_recheck),
 		cmocka_unit_test(test_blocks_of_this_host_are_marked),
 		cmocka_unit_test(test_profile_that_does_not_fit),

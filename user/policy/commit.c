@@ -90,7 +90,10 @@ static void generations_write(struct policy_engine *engine)
 	engine->bumps.size = left * sizeof(*slots);
 }
 
-/* Verdicts that were kept follow from lists and rows as they were: none is used from now on. */
+/*
+ * Verdicts that were kept follow from lists and rows as they were: none is used from now on. And a packet
+ * that looked its addresses up before now looks them up again before it is judged by a list from after now.
+ */
 static int epoch_advance(struct policy_engine *engine)
 {
 	const __u32 slot = GENERATION_EPOCH;
@@ -288,7 +291,8 @@ static int publish(struct policy_engine *engine)
 		r = places_apply(engine);
 	if (r == 0)
 		r = close_stale(engine);
-	if (r == 0)
+	/* Else endpoints remain to be published, in the next pass. */
+	if (r == 0 && engine->queued_slots.count > 0 && epoch_advance(engine) == 0)
 		r = slots_publish(engine);
 	for (size_t i = 0; i < engine->fresh_sets.count; i++) {
 		struct set *set = engine->fresh_sets.items[i];

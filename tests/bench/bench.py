@@ -21,13 +21,14 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
 
 import daemon  # noqa: E402
+import drops  # noqa: E402
 import lab  # noqa: E402
 import paths  # noqa: E402
 import report  # noqa: E402
 import stats  # noqa: E402
 import traffic  # noqa: E402
 
-STEPS = ("cpu", "paths", "throughput", "scale", "attach")
+STEPS = ("cpu", "paths", "throughput", "drops", "scale", "attach")
 SIZES = (10, 1000, 10000, 100000)
 # Where in memory tables and code come to lie makes equal variants differ by some percent for as long as they live.
 SETUPS = 3
@@ -147,6 +148,9 @@ def measure(chosen):
         if "paths" in chosen.steps:
             print("The program alone", flush=True)
             results["paths"], results["programs"] = paths.measure(network, chosen.rounds)
+        if "drops" in chosen.steps:
+            print("Dropping unwanted packets", flush=True)
+            results["drops"] = drops.measure(network, min(chosen.rounds, drops.ROUNDS_MAX), chosen.cpu)
         if "scale" in chosen.steps:
             measure_scale(network, chosen, results)
         if "attach" in chosen.steps:

@@ -118,12 +118,12 @@ static __always_inline bool half_open_full(__u32 account)
 {
 	const struct half_open *count = bpf_map_lookup_elem(&half_open, &account);
 
-	return settings.half_open_limit && count && count->flows >= settings.half_open_limit;
+	return settings.half_open_limit && count && (__s32)count->flows >= (__s32)settings.half_open_limit;
 }
 
 /*
  * Packets of one flow may race, and what deletes a flow does not count: the sum is exact after each sweep
- * only, and never falls below zero.
+ * only. Races may bring it below zero, which is then little and not much: it is compared signed.
  */
 static __always_inline void half_open_add(__u32 account, __s32 change)
 {

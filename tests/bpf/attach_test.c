@@ -133,6 +133,46 @@ static void test_uplink_has_programs_of_its_own(void **state)
 	}
 }
 
+/* From one role to the other without a moment in between, in any order. */
+static void test_host_endpoint_on_an_uplink_and_elsewhere(void **state)
+{
+	for (size_t i = 0; i < kinds(); i++) {
+		struct dataplane *dp = open_active(both[i]);
+		int uplink = env_veth("eth7"), other = env_veth("eth8");
+		struct host_interface seven = {.endpoint4 = 1, .endpoint6 = 1, .name = "eth7"},
+				      eight = {.endpoint4 = 2, .name = "eth8"};
+		struct err err;
+		__u32 plain;
+
+		env_ok(dataplane_attach_uplink(dp, uplink, "eth7", &err), &err);
+		plain = env_program(both[i], uplink, "eth7", true);
+		env_ok(dataplane_attach_host(dp, uplink, &seven, &err), &err);
+		env_ok(dataplane_attach_host(dp, other, &eight, &err), &err);
+		assert_true(dataplane_is_host(dp, uplink, "eth7"));
+		assert_true(dataplane_is_uplink(dp, uplink, "eth7"));
+		assert_true(env_settings(env_program(both[i], uplink, "eth7", true)).host_endpoints);
+		assert_false(env_settings(plain).host_endpoints);
+		assert_int_equal(env_program(both[i], uplink, "eth7", true),
+				 env_program(both[i], other, "eth8", true));
+		env_ok(dataplane_attach_uplink(dp, uplink, "eth7", &err), &err);
+		assert_true(dataplane_is_host(dp, uplink, "eth7"));
+
+		env_ok(dataplane_detach_host(dp, uplink, "eth7", &err), &err);
+		assert_false(dataplane_is_host(dp, uplink, "eth7"));
+		assert_int_equal(env_program(both[i], uplink, "eth7", true), plain);
+		env_ok(dataplane_attach_host(dp, uplink, &seven, &err), &err);
+		env_ok(dataplane_detach_uplink(dp, uplink, "eth7", &err), &err);
+		assert_true(dataplane_is_host(dp, uplink, "eth7"));
+		env_ok(dataplane_detach_host(dp, uplink, "eth7", &err), &err);
+		assert_bare(uplink);
+		env_ok(dataplane_detach_host(dp, other, "eth8", &err), &err);
+		assert_bare(other);
+		env_delete("eth7");
+		env_delete("eth8");
+		dataplane_close(dp);
+	}
+}
+
 static void test_attach_to_missing_interface_fails(void **state)
 {
 	for (size_t i = 0; i < kinds(); i++) {
@@ -331,6 +371,7 @@ int main(void)
 		TEST(test_late_detach_leaves_the_successor_alone),
 		TEST(test_attach_survives_close),
 		TEST(test_uplink_has_programs_of_its_own),
+		TEST(test_host_endpoint_on_an_uplink_and_elsewhere),
 		TEST(test_attach_to_missing_interface_fails),
 		TEST(test_foreign_programs_stay_behind_ours),
 		TEST(test_program_detached_by_someone_else_is_noticed_and_put_back),

@@ -15,12 +15,14 @@
 static void on_link(void *arg, const struct link_info *link, bool gone)
 {
 	endpoints_link_changed(arg, link, gone);
+	host_endpoints_link_changed(arg, link, gone);
 	uplinks_link_changed(arg, link, gone);
 }
 
 static void on_address(void *arg, const struct interface_address *address, bool gone)
 {
 	addresses_changed(arg, address, gone);
+	host_endpoints_refresh(arg);
 	uplinks_refresh(arg);
 }
 
@@ -42,6 +44,7 @@ static void refresh(evutil_socket_t fd, short events, void *arg)
 	if (agent->phase == PHASE_ACTIVE) {
 		agent->flows = dataplane_expire_flows(agent->dataplane);
 		endpoints_refresh(agent);
+		host_endpoints_refresh(agent);
 		uplinks_refresh(agent);
 	}
 	event_add(agent->refresh_event, &next);

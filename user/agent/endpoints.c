@@ -31,7 +31,7 @@ static struct local_endpoint *find_bound(struct agent *agent, const char *interf
 	return NULL;
 }
 
-static __u32 slot_take(struct agent *agent)
+__u32 endpoints_slot_take(struct agent *agent)
 {
 	__u32 capacity = dataplane_endpoint_capacity(agent->dataplane);
 
@@ -46,6 +46,11 @@ static __u32 slot_take(struct agent *agent)
 		}
 	}
 	return 0;
+}
+
+void endpoints_slot_give(struct agent *agent, __u32 slot)
+{
+	agent->slots_used[slot] = 0;
 }
 
 static int write_map_entry(struct agent *agent, const struct local_endpoint *ep, struct err *err)
@@ -71,7 +76,7 @@ static void unbind(struct agent *agent, struct local_endpoint *ep)
 	policy_set_endpoint(agent->engine, ep->key, NULL, 0);
 	commit_now(agent);
 	dataplane_set_endpoint(agent->dataplane, ep->slot, NULL, NULL);
-	agent->slots_used[ep->slot] = 0;
+	endpoints_slot_give(agent, ep->slot);
 	ep->slot = 0;
 	ep->ifindex = 0;
 	ep->enforced = false;
@@ -102,7 +107,7 @@ static int bind_interface(struct agent *agent, struct local_endpoint *ep, struct
 	if (other && other != ep)
 		give_way(agent, other, ep);
 	if (!ep->slot)
-		ep->slot = slot_take(agent);
+		ep->slot = endpoints_slot_take(agent);
 	if (!ep->slot)
 		return err_set(err, ENOSPC, "endpoint %s: all %u endpoint slots of this host are in use",
 			       ep->model->name, dataplane_endpoint_capacity(agent->dataplane) - 1);
@@ -282,7 +287,7 @@ void endpoints_remove(struct agent *agent, const char *key)
 		/* The interface may outlive its endpoint: without a map entry the programs on it drop
 		 * everything. */
 		dataplane_set_endpoint(agent->dataplane, ep->slot, NULL, NULL);
-		agent->slots_used[ep->slot] = 0;
+		endpoints_slot_give(agent, ep->slot);
 	}
 	problem_set(&agent->of_generation, key, NULL);
 	HASH_DEL(agent->endpoints, ep);

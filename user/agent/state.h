@@ -55,6 +55,23 @@ struct agent_uplink {
 	struct agent_uplink *next;
 };
 
+/* A host endpoint of this host. */
+struct local_host_endpoint {
+	struct host_endpoint *model;
+	__u32 slot; /* 0: no interface has it */
+	bool used;  /* by an interface, found out by the present look */
+	char problem[256];
+	struct local_host_endpoint *next; /* by key */
+	char key[];
+};
+
+/* An interface with a host endpoint, as it is in force. */
+struct host_link {
+	int ifindex;
+	struct host_interface entry;
+	struct host_link *next;
+};
+
 struct sync_waiter {
 	struct wait wait;
 	struct sync_waiter *next;
@@ -86,6 +103,8 @@ struct agent {
 	struct host_address *host_addresses;
 	struct addr address; /* of this host, as others know it; family 0: not registered yet */
 	struct agent_uplink *uplinks;
+	struct local_host_endpoint *host_endpoints;
+	struct host_link *host_links;
 	struct masquerade_pool *masquerade_pools;
 	bool netfilter_dirty;
 	struct event *commit_event; /* one for all changes of one turn of the event loop */
@@ -129,6 +148,21 @@ void endpoints_activate(struct agent *agent);
 void endpoints_refresh(struct agent *agent);
 void endpoints_link_changed(struct agent *agent, const struct link_info *link, bool gone);
 void endpoints_free(struct agent *agent);
+
+/* A free endpoint slot, or 0; and back. */
+__u32 endpoints_slot_take(struct agent *agent);
+void endpoints_slot_give(struct agent *agent, __u32 slot);
+
+/* host_endpoints.c: this host's host endpoints and their interfaces. */
+/* Takes the model; NULL: gone. */
+void host_endpoints_set(struct agent *agent, const char *key, struct host_endpoint *model);
+/* Puts policy on what has become an interface of a host endpoint, and off what is none any more. */
+void host_endpoints_refresh(struct agent *agent);
+void host_endpoints_link_changed(struct agent *agent, const struct link_info *link, bool gone);
+/* After parameters were read. */
+void host_endpoints_set_failsafe(struct agent *agent);
+json_t *host_endpoints_json(const struct agent *agent);
+void host_endpoints_free(struct agent *agent); /* programs stay */
 
 /* addresses.c: this host's own addresses. */
 int addresses_start(struct agent *agent, struct err *err);

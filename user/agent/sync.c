@@ -76,12 +76,17 @@ static void apply_endpoint(struct agent *agent, const struct key_parts *parts, c
 	}
 }
 
-static void apply_host_endpoint(struct agent *agent, const char *key, const char *value, struct err *err)
+static void apply_host_endpoint(struct agent *agent, const struct key_parts *parts, const char *key,
+				const char *value, struct err *err)
 {
 	struct host_endpoint *model = NULL;
 
 	if (value)
 		host_endpoint_parse(value, &model, err);
+	if (!strcmp(parts->host, agent->config->hostname)) {
+		host_endpoints_set(agent, key, model);
+		return;
+	}
 	policy_set_host_endpoint(agent->engine, key, model, 0);
 	host_endpoint_free(model);
 }
@@ -186,6 +191,7 @@ static void apply_parameter(struct agent *agent, const struct key_parts *parts, 
 		return;
 	}
 	agent->felix = felix;
+	host_endpoints_set_failsafe(agent);
 	uplinks_refresh(agent);
 }
 
@@ -217,7 +223,7 @@ void sync_apply(struct agent *agent, const char *key, const char *value)
 		apply_endpoint(agent, &parts, key, value, &err);
 		break;
 	case KEY_IS_HOST_ENDPOINT:
-		apply_host_endpoint(agent, key, value, &err);
+		apply_host_endpoint(agent, &parts, key, value, &err);
 		break;
 	case KEY_IS_PROFILE_RULES:
 	case KEY_IS_PROFILE_TAGS:
@@ -269,6 +275,7 @@ static void on_in_sync(void *arg)
 	agent->netfilter_dirty = true;
 	commit_netfilter(agent);
 	endpoints_activate(agent);
+	host_endpoints_refresh(agent);
 	uplinks_activate(agent);
 	agent->contact[0] = '\0';
 	log_info("agent", "in sync with the datastore; policy is enforced (%s)",
@@ -304,6 +311,7 @@ static void drop_generation(struct agent *agent)
 	agent->engine = NULL;
 	packets_stop(agent);
 	uplinks_free(agent);
+	host_endpoints_free(agent);
 	dataplane_close(agent->dataplane);
 	agent->dataplane = NULL;
 	/* The next snapshot brings those that still exist, and what is wrong with them. */
@@ -381,6 +389,7 @@ static int load_generation(struct agent *agent, struct err *err)
 	r = policy_engine_new(dataplane_sink(agent->dataplane), engine_problem, agent, &agent->engine);
 	if (r < 0)
 		return err_set(err, -r, "cannot create the policy engine: %s", strerror(-r));
+	host_endpoints_set_failsafe(agent);
 	packets_start(agent);
 	addresses_feed(agent);
 	agent->phase = PHASE_SNAPSHOT;

@@ -187,8 +187,8 @@ const struct command command_policy = {
 	.description =
 		"Shows the rules by which the kernel decides about an endpoint, in the order in which they\n"
 		"are tried, and how many packets each has decided. ENDPOINT is its id, its interface on\n"
-		"this host, or an address. Usually only the first packet of a connection meets rules.\n"
-		"Endpoints that share a rule share its counts.",
+		"this host, or an address; of a host endpoint, its id or an interface. Usually only the\n"
+		"first packet of a connection meets rules. Endpoints that share a rule share its counts.",
 	.forms = forms,
 	.options = options,
 };

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "store/keys.h"
+
 static const struct column problem_columns[] = {
 	{"Object", "object", COLUMN_TEXT},
 	{"Problem", "text", COLUMN_TEXT},
@@ -45,16 +47,33 @@ static void show_datastore(struct ctl *ctl, const json_t *daemon)
 					   : "unknown");
 }
 
-static void show_enforcement(struct ctl *ctl, const json_t *daemon)
+static const char *endpoints_up(struct ctl *ctl, const json_t *endpoints)
 {
-	const json_t *endpoints = json_object_get(daemon, "endpoints"), *endpoint;
+	const json_t *endpoint;
 	size_t i, up = 0;
 
 	json_array_foreach (endpoints, i, endpoint) {
 		up += !strcmp(text_of(endpoint, "state"), "up");
 	}
-	out_prose(&ctl->out, "Enforced with: %s    Endpoints: %zu of %zu up    Flows: %s\n",
-		  text_of(daemon, "attach"), up, json_array_size(endpoints), number_of(ctl, daemon, "flows"));
+	return ctl_text(ctl, "%zu of %zu up", up, json_array_size(endpoints));
+}
+
+static void show_enforcement(struct ctl *ctl, const json_t *daemon)
+{
+	const json_t *hosts = json_object_get(daemon, "host_endpoints"), *host, *interface;
+	size_t i, j;
+
+	out_prose(&ctl->out, "Enforced with: %s    Endpoints: %s    Flows: %s\n", text_of(daemon, "attach"),
+		  endpoints_up(ctl, json_object_get(daemon, "endpoints")), number_of(ctl, daemon, "flows"));
+	json_array_foreach (hosts, i, host) {
+		const char *interfaces = "";
+
+		json_array_foreach (json_object_get(host, "interfaces"), j, interface) {
+			interfaces = ctl_text(ctl, "%s %s", interfaces, json_string_value(interface));
+		}
+		out_prose(&ctl->out, "Host endpoint %s: %s%s%s\n", key_last(text_of(host, "key")),
+			  text_of(host, "state"), *interfaces ? " on" : "", interfaces);
+	}
 }
 
 static void show_uplinks(struct ctl *ctl, const json_t *daemon)

@@ -152,13 +152,22 @@ bool dataplane_is_attached(struct dataplane *dp, int ifindex, const char *name)
 	return is_attached_as(dp, ROLE_ENDPOINT, ifindex, name);
 }
 
+static enum role role_of(const struct dataplane *dp, int ifindex)
+{
+	struct host_interface entry;
+
+	return bpf_map_lookup_elem(programs_map(&dp->programs, "host_interface"), &ifindex, &entry)
+		       ? ROLE_UPLINK
+		       : ROLE_HOST;
+}
+
 /* The programs come first: only behind them may flows leave past the host's stack. */
 int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err)
 {
 	int map = programs_map(&dp->programs, "uplink"), rc;
 	struct uplink entry = {0};
 
-	rc = attach_as(dp, ROLE_UPLINK, ifindex, name, err);
+	rc = attach_as(dp, role_of(dp, ifindex), ifindex, name, err);
 	if (rc || bpf_map_lookup_elem(map, &ifindex, &entry) == 0)
 		return rc;
 	strncpy(entry.name, name, sizeof(entry.name) - 1);
@@ -170,14 +179,45 @@ int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name,
 
 int dataplane_detach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err)
 {
+	struct attach_point xdp = {.bpffs = dp->bpffs, .ifindex = ifindex, .name = name, .hook = HOOK_XDP};
+	int rc;
+
 	bpf_map_delete_elem(programs_map(&dp->programs, "uplink"), &ifindex);
 	screen_choose(dp);
-	return dataplane_detach(dp, ifindex, name, err);
+	if (role_of(dp, ifindex) != ROLE_HOST)
+		return dataplane_detach(dp, ifindex, name, err);
+	/* The others are the host endpoint's, too. */
+	rc = attach_tcx.remove(&xdp);
+	return rc ? err_set(err, -rc, "cannot remove the XDP program from %s: %s", name, strerror(-rc)) : 0;
 }
 
 bool dataplane_is_uplink(struct dataplane *dp, int ifindex, const char *name)
 {
-	return is_attached_as(dp, ROLE_UPLINK, ifindex, name);
+	return is_attached_as(dp, role_of(dp, ifindex), ifindex, name);
+}
+
+int dataplane_attach_host(struct dataplane *dp, int ifindex, const struct host_interface *host,
+			  struct err *err)
+{
+	if (bpf_map_update_elem(programs_map(&dp->programs, "host_interface"), &ifindex, host, BPF_ANY))
+		return err_set(err, errno, "cannot register the interface %s of a host endpoint: %s",
+			       host->name, strerror(errno));
+	return attach_as(dp, ROLE_HOST, ifindex, host->name, err);
+}
+
+int dataplane_detach_host(struct dataplane *dp, int ifindex, const char *name, struct err *err)
+{
+	struct uplink entry;
+
+	bpf_map_delete_elem(programs_map(&dp->programs, "host_interface"), &ifindex);
+	if (bpf_map_lookup_elem(programs_map(&dp->programs, "uplink"), &ifindex, &entry))
+		return dataplane_detach(dp, ifindex, name, err);
+	return attach_as(dp, ROLE_UPLINK, ifindex, name, err);
+}
+
+bool dataplane_is_host(struct dataplane *dp, int ifindex, const char *name)
+{
+	return is_attached_as(dp, ROLE_HOST, ifindex, name);
 }
 
 /* One interface that cannot be switched keeps its earlier programs and does not hold up the others. */

@@ -206,9 +206,23 @@ int dataplane_set_endpoint(struct dataplane *dp, __u32 slot, const struct endpoi
 		unmap_interface(dp, slot, &old);
 	if (bpf_map_update_elem(map, &slot, endpoint ? endpoint : &none, BPF_ANY))
 		return err_set(err, errno, "cannot write endpoint slot %u: %s", slot, strerror(errno));
-	if (endpoint && bpf_map_update_elem(programs_map(&dp->programs, "interface"), &endpoint->ifindex,
-					    &entry, BPF_ANY))
+	if (endpoint && endpoint->ifindex &&
+	    bpf_map_update_elem(programs_map(&dp->programs, "interface"), &endpoint->ifindex, &entry,
+				BPF_ANY))
 		return err_set(err, errno, "cannot register the interface %s of endpoint slot %u: %s",
 			       endpoint->name, slot, strerror(errno));
+	return 0;
+}
+
+int dataplane_set_failsafe(struct dataplane *dp, enum failsafe direction, const __u16 *ports, size_t count,
+			   struct err *err)
+{
+	struct portset set = {0};
+	__u32 key = direction;
+
+	for (size_t i = 0; i < count; i++)
+		set.word[ports[i] / 64] |= 1ULL << (ports[i] % 64);
+	if (bpf_map_update_elem(programs_map(&dp->programs, "failsafe"), &key, &set, BPF_ANY))
+		return err_set(err, errno, "cannot write the failsafe ports: %s", strerror(errno));
 	return 0;
 }

@@ -50,7 +50,7 @@ void dataplane_close(struct dataplane *dp);
 const struct policy_sink *dataplane_sink(struct dataplane *dp);
 const char *dataplane_policy_map(enum policy_map map); /* its name */
 
-/* Entry of the `endpoint` map and its interface; NULL clears the slot. */
+/* Entry of the `endpoint` map and its interface (of a host endpoint: none); NULL clears the slot. */
 int dataplane_set_endpoint(struct dataplane *dp, __u32 slot, const struct endpoint *endpoint,
 			   struct err *err);
 __u32 dataplane_endpoint_capacity(const struct dataplane *dp);
@@ -79,6 +79,18 @@ int dataplane_screen_uplink(struct dataplane *dp, int ifindex, const char *name,
 /* Puts a source on this generation's block list, or takes it off; idempotent. */
 int dataplane_block(struct dataplane *dp, const struct cidr *source, bool blocked, struct err *err);
 __u32 dataplane_blocked(const struct dataplane *dp); /* entries of the list */
+/*
+ * The same for an interface (with Ethernet headers) that has a host endpoint, an uplink or not: what the host
+ * itself receives and sends there is judged by the policies of those slots. Attached once more, it gets other
+ * slots; detached, it keeps the programs of an uplink if it is one.
+ */
+int dataplane_attach_host(struct dataplane *dp, int ifindex, const struct host_interface *host,
+			  struct err *err);
+int dataplane_detach_host(struct dataplane *dp, int ifindex, const char *name, struct err *err);
+bool dataplane_is_host(struct dataplane *dp, int ifindex, const char *name);
+/* TCP ports that stay open there; from the start there are none. */
+int dataplane_set_failsafe(struct dataplane *dp, enum failsafe direction, const __u16 *ports, size_t count,
+			   struct err *err);
 /*
  * Switches interfaces that carry an earlier generation's programs to this one's, replaces the pins, and drops
  * what belongs to interfaces that are gone. Before this, attach only works for interfaces without programs of

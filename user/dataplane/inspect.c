@@ -13,10 +13,15 @@
 #include "dataplane/bpffs.h"
 
 static const char *const map_names[INSPECT_MAPS] = {
-	[INSPECT_ENDPOINT] = "endpoint",   [INSPECT_ADDRESS4] = "address4",
-	[INSPECT_ADDRESS6] = "address6",   [INSPECT_ENDPOINT_POLICY] = "endpoint_policy",
-	[INSPECT_LIST] = "list",	   [INSPECT_STEP] = "step",
-	[INSPECT_RULE] = "rule",	   [INSPECT_RULE_INFO] = "rule_info",
+	[INSPECT_ENDPOINT] = "endpoint",
+	[INSPECT_HOST_INTERFACE] = "host_interface",
+	[INSPECT_ADDRESS4] = "address4",
+	[INSPECT_ADDRESS6] = "address6",
+	[INSPECT_ENDPOINT_POLICY] = "endpoint_policy",
+	[INSPECT_LIST] = "list",
+	[INSPECT_STEP] = "step",
+	[INSPECT_RULE] = "rule",
+	[INSPECT_RULE_INFO] = "rule_info",
 	[INSPECT_RULE_HITS] = "rule_hits",
 };
 
@@ -25,6 +30,7 @@ static const struct {
 	__u32 key, value;
 } map_sizes[INSPECT_MAPS] = {
 	[INSPECT_ENDPOINT] = {4, sizeof(struct endpoint)},
+	[INSPECT_HOST_INTERFACE] = {4, sizeof(struct host_interface)},
 	[INSPECT_ADDRESS4] = {sizeof(struct address4_key), sizeof(struct address)},
 	[INSPECT_ADDRESS6] = {sizeof(struct address6_key), sizeof(struct address)},
 	[INSPECT_ENDPOINT_POLICY] = {4, sizeof(struct endpoint_policy)},
@@ -98,6 +104,21 @@ int inspect_endpoint(const struct inspect *inspect, __u32 slot, struct endpoint 
 	return ret->state == ENDPOINT_NONE ? -ENOENT : 0;
 }
 
+/* Slot of the host endpoint of an interface of the host. */
+static int find_host_interface(const struct inspect *inspect, const char *name)
+{
+	int map = inspect->map[INSPECT_HOST_INTERFACE];
+	struct host_interface entry;
+	__u32 key, *previous = NULL;
+
+	while (!bpf_map_get_next_key(map, previous, &key)) {
+		previous = &key;
+		if (!bpf_map_lookup_elem(map, &key, &entry) && !strncmp(entry.name, name, sizeof(entry.name)))
+			return (int)(entry.endpoint4 ? entry.endpoint4 : entry.endpoint6);
+	}
+	return -ENOENT;
+}
+
 int inspect_find_interface(const struct inspect *inspect, const char *name)
 {
 	struct endpoint endpoint;
@@ -110,7 +131,7 @@ int inspect_find_interface(const struct inspect *inspect, const char *name)
 		if (rc && rc != -ENOENT)
 			return rc;
 	}
-	return -ENOENT;
+	return find_host_interface(inspect, name);
 }
 
 int inspect_find_address(const struct inspect *inspect, const struct addr *addr)

@@ -18,7 +18,10 @@ struct inspect;
 int inspect_open(const char *bpffs, struct inspect **ret, struct err *err);
 void inspect_close(struct inspect *inspect);
 
-/* Slot of an endpoint of this host (> 0), by its host side interface or by an address. -ENOENT */
+/*
+ * Slot of an endpoint of this host (> 0), by its host side interface or by an address; of a host endpoint, by
+ * its id or an interface. -ENOENT
+ */
 int inspect_find_interface(const struct inspect *inspect, const char *name);
 int inspect_find_address(const struct inspect *inspect, const struct addr *addr);
 int inspect_endpoint(const struct inspect *inspect, __u32 slot, struct endpoint *ret);

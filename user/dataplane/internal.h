@@ -37,7 +37,8 @@ int maps_pin(const struct bpf_object *object, const char *bpffs);
 /* ---- load.c: the objects ---- */
 
 /* Which programs an interface carries. */
-enum role { ROLE_ENDPOINT, ROLE_UPLINK, ROLE_COUNT };
+/* ROLE_HOST: one with a host endpoint, whether it is an uplink or not. */
+enum role { ROLE_ENDPOINT, ROLE_UPLINK, ROLE_HOST, ROLE_COUNT };
 
 struct programs {
 	struct from_endpoint_bpf *from;
@@ -45,6 +46,8 @@ struct programs {
 	struct from_uplink_bpf *from_uplink;
 	struct to_uplink_bpf *to_uplink;
 	struct screen_bpf *screen;
+	struct from_uplink_bpf *from_uplink_host; /* for ROLE_HOST */
+	struct to_uplink_bpf *to_uplink_host;
 	struct sweep_bpf *sweep;
 	struct bpf_object *maps;	  /* borrowed: the object that made the maps */
 	int hook[ROLE_COUNT][HOOK_COUNT]; /* borrowed descriptors */

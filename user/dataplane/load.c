@@ -93,7 +93,9 @@ static int open_objects(struct programs *programs, const struct settings *settin
 	programs->to = programs->from ? to_endpoint_bpf__open() : NULL;
 	programs->from_uplink = programs->to ? from_uplink_bpf__open() : NULL;
 	programs->to_uplink = programs->from_uplink ? to_uplink_bpf__open() : NULL;
-	programs->screen = programs->to_uplink ? screen_bpf__open() : NULL;
+	programs->from_uplink_host = programs->to_uplink ? from_uplink_bpf__open() : NULL;
+	programs->to_uplink_host = programs->from_uplink_host ? to_uplink_bpf__open() : NULL;
+	programs->screen = programs->to_uplink_host ? screen_bpf__open() : NULL;
 	programs->sweep = programs->screen ? sweep_bpf__open() : NULL;
 	if (!programs->sweep)
 		return err_set(err, errno, "cannot open the BPF programs: %s", strerror(errno));
@@ -102,6 +104,10 @@ static int open_objects(struct programs *programs, const struct settings *settin
 	programs->from_uplink->rodata->settings = *settings;
 	programs->to_uplink->rodata->settings = *settings;
 	programs->screen->rodata->settings = *settings;
+	programs->from_uplink_host->rodata->settings = *settings;
+	programs->from_uplink_host->rodata->settings.host_endpoints = 1;
+	programs->to_uplink_host->rodata->settings = *settings;
+	programs->to_uplink_host->rodata->settings.host_endpoints = 1;
 	programs->sweep->rodata->settings = *settings;
 	return 0;
 }
@@ -114,6 +120,8 @@ static void read_hooks(struct programs *programs)
 	hook[ROLE_ENDPOINT][HOOK_EGRESS] = bpf_program__fd(programs->to->progs.to_endpoint);
 	hook[ROLE_UPLINK][HOOK_INGRESS] = bpf_program__fd(programs->from_uplink->progs.from_uplink);
 	hook[ROLE_UPLINK][HOOK_EGRESS] = bpf_program__fd(programs->to_uplink->progs.to_uplink);
+	hook[ROLE_HOST][HOOK_INGRESS] = bpf_program__fd(programs->from_uplink_host->progs.from_uplink);
+	hook[ROLE_HOST][HOOK_EGRESS] = bpf_program__fd(programs->to_uplink_host->progs.to_uplink);
 }
 
 int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const char *bpffs,
@@ -138,6 +146,10 @@ int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLAN
 	if (!rc)
 		rc = load_object(programs, "to_uplink", programs->to_uplink->skeleton, err);
 	if (!rc)
+		rc = load_object(programs, "from_uplink_host", programs->from_uplink_host->skeleton, err);
+	if (!rc)
+		rc = load_object(programs, "to_uplink_host", programs->to_uplink_host->skeleton, err);
+	if (!rc)
 		rc = load_object(programs, "screen", programs->screen->skeleton, err);
 	if (!rc)
 		rc = load_object(programs, "sweep", programs->sweep->skeleton, err);
@@ -157,6 +169,8 @@ void programs_unload(struct programs *programs)
 {
 	sweep_bpf__destroy(programs->sweep);
 	screen_bpf__destroy(programs->screen);
+	to_uplink_bpf__destroy(programs->to_uplink_host);
+	from_uplink_bpf__destroy(programs->from_uplink_host);
 	to_uplink_bpf__destroy(programs->to_uplink);
 	from_uplink_bpf__destroy(programs->from_uplink);
 	to_endpoint_bpf__destroy(programs->to);
@@ -164,27 +178,41 @@ void programs_unload(struct programs *programs)
 	memset(programs, 0, sizeof(*programs));
 }
 
-int programs_pin(const struct programs *programs, const char *bpffs)
+static int pin_object(const struct bpf_object *object, const char *suffix, const char *bpffs)
 {
-	const struct bpf_object *const objects[] = {programs->from->obj,	programs->to->obj,
-						    programs->from_uplink->obj, programs->to_uplink->obj,
-						    programs->screen->obj,	programs->sweep->obj};
+	struct bpf_program *program;
 
-	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
-		struct bpf_program *program;
+	bpf_object__for_each_program(program, object)
+	{
+		char name[64], path[PIN_PATH];
+		int rc;
 
-		bpf_object__for_each_program(program, objects[i])
-		{
-			char path[PIN_PATH];
-			int rc = pin_path(path, bpffs, "programs/", bpf_program__name(program));
-
-			if (!rc)
-				rc = pin_replace(bpf_program__fd(program), path);
-			if (rc)
-				return rc;
-		}
+		snprintf(name, sizeof(name), "%s%s", bpf_program__name(program), suffix);
+		rc = pin_path(path, bpffs, "programs/", name);
+		if (!rc)
+			rc = pin_replace(bpf_program__fd(program), path);
+		if (rc)
+			return rc;
 	}
 	return 0;
+}
+
+int programs_pin(const struct programs *programs, const char *bpffs)
+{
+	const struct {
+		const struct bpf_object *object;
+		const char *suffix;
+	} pins[] = {
+		{programs->from->obj, ""},	  {programs->to->obj, ""},
+		{programs->from_uplink->obj, ""}, {programs->from_uplink_host->obj, "_host"},
+		{programs->to_uplink->obj, ""},	  {programs->to_uplink_host->obj, "_host"},
+		{programs->screen->obj, ""},	  {programs->sweep->obj, ""},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sizeof(pins) / sizeof(pins[0]); i++)
+		rc = pin_object(pins[i].object, pins[i].suffix, bpffs);
+	return rc;
 }
 
 int programs_map(const struct programs *programs, const char *name)

@@ -179,6 +179,17 @@ static void test_addresses_of_nobody_are_dropped(void **state)
 	expect_unscreened(frame_udp(EXTERNAL4, 1000, REMOTE4, 80));
 }
 
+/* Of this host's block, and used by another one. */
+static void test_borrowed_addresses_are_left_to_the_stack(void **state)
+{
+	struct address address = {.row = 120,
+				  .words = 1,
+				  .generation_slot = GENERATION_FIRST + 21,
+				  .flags = ADDRESS_REMOTE | ADDRESS_IN_POOL | ADDRESS_BLOCK};
+	fixture_address4(table_fixture(), GONE4, 0, &address);
+	expect_unscreened(frame_udp(EXTERNAL4, 1000, GONE4, 80));
+}
+
 /* An endpoint appears under an address that was dropped just now. */
 static void test_a_new_endpoint_is_reached_at_once(void **state)
 {
@@ -206,6 +217,7 @@ static void test_impossible_sources_are_martians(void **state)
 	static const char *const sources[] = {A4, "127.0.0.1", "224.0.0.5", "240.0.0.1"};
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
 		expect_screened(frame_udp(sources[i], 1000, B4, 80), DROP_REASON_MARTIAN);
+	expect_screened(frame_tcp(A4, 1000, B4, 80, TCP_ACK), DROP_REASON_MARTIAN);
 	expect_screened(frame_udp(A6, 1000, B6, 80), DROP_REASON_MARTIAN);
 	expect_screened(frame_udp("ff02::1", 1000, B6, 80), DROP_REASON_MARTIAN);
 	expect_screened(frame_udp("::1", 1000, B6, 80), DROP_REASON_MARTIAN);
@@ -413,7 +425,7 @@ static void test_budgets_are_filled_again(void **state)
 /* Routes of the fixture's host, and an XDP program without which the kernel runs no other there. */
 static int prepare(void)
 {
-	static const char *const outside[] = {GONE4, GONE6, EXTERNAL4, EXTERNAL6, REMOTE4};
+	static const char *const outside[] = {GONE4, GONE6, OTHERS4, EXTERNAL4, EXTERNAL6, REMOTE4};
 	struct fixture *fixture = table_fixture();
 	struct netlink *nl;
 	struct addr addr;
@@ -471,6 +483,7 @@ int main(void)
 		TEST(test_block_list_changes_at_once),
 		TEST(test_the_longest_entries_count_as_well_as_the_shortest),
 		TEST(test_addresses_of_nobody_are_dropped),
+		TEST(test_borrowed_addresses_are_left_to_the_stack),
 		TEST(test_a_new_endpoint_is_reached_at_once),
 		TEST(test_impossible_sources_are_martians),
 		TEST(test_what_is_not_certain_passes),

@@ -21,6 +21,7 @@ enum fast_hook { FROM_ENDPOINT, TO_ENDPOINT, FROM_UPLINK, TO_UPLINK };
 struct fast {
 	struct flow *flow;
 	const __u16 *mac; /* source, in the packet */
+	__u32 sum;	  /* flow_sum() of its key */
 	__u32 dir;
 	__u8 protocol;
 	__u8 tcp_flags;
@@ -83,11 +84,12 @@ static __always_inline bool fast_host(const struct fast *f)
 	       fast_state(f);
 }
 
-static __always_inline bool mac_known(const struct flow_end *end)
+/* As the bytes of a word; 0: not known. */
+static __always_inline __u64 mac_read(const struct flow_end *end)
 {
 	const __u16 *mac = (const __u16 *)end->mac;
 
-	return mac[0] | mac[1] | mac[2];
+	return mac[0] | (__u64)mac[1] << 16 | (__u64)mac[2] << 32;
 }
 
 /* The L4 header behind the IP header; false: too short for it, or another protocol. */
@@ -150,22 +152,30 @@ static __noinline int fast_leave6(struct __sk_buff *skb, struct ipv6hdr *ip, __u
 	return uplink_send(skb, &route);
 }
 
-static __always_inline int fast_deliver4(struct ethhdr *eth, struct iphdr *ip, const struct flow_end *to)
+static __always_inline int fast_deliver4(struct ethhdr *eth, struct iphdr *ip, const struct fast *f)
 {
-	if (ip->ttl <= 1 || !mac_known(to))
+	const struct flow_end *to = &f->flow->end[!f->dir];
+	__u32 ifindex = to->ifindex;
+	__u64 mac = mac_read(to);
+
+	if (ip->ttl <= 1 || !mac || !flow_is_of(f->flow, f->sum))
 		return SLOW;
 	hops_decrement4(ip);
-	macs_write(eth, to->mac);
-	return bpf_redirect_peer(to->ifindex, 0);
+	macs_write(eth, (const __u8 *)&mac);
+	return bpf_redirect_peer(ifindex, 0);
 }
 
-static __always_inline int fast_deliver6(struct ethhdr *eth, struct ipv6hdr *ip, const struct flow_end *to)
+static __always_inline int fast_deliver6(struct ethhdr *eth, struct ipv6hdr *ip, const struct fast *f)
 {
-	if (ip->hop_limit <= 1 || !mac_known(to))
+	const struct flow_end *to = &f->flow->end[!f->dir];
+	__u32 ifindex = to->ifindex;
+	__u64 mac = mac_read(to);
+
+	if (ip->hop_limit <= 1 || !mac || !flow_is_of(f->flow, f->sum))
 		return SLOW;
 	ip->hop_limit--;
-	macs_write(eth, to->mac);
-	return bpf_redirect_peer(to->ifindex, 0);
+	macs_write(eth, (const __u8 *)&mac);
+	return bpf_redirect_peer(ifindex, 0);
 }
 
 static __always_inline int fast_decide4(struct __sk_buff *skb, const struct fast *f, struct ethhdr *eth,
@@ -179,17 +189,20 @@ static __always_inline int fast_decide4(struct __sk_buff *skb, const struct fast
 		if (!fast_from_endpoint(skb, f))
 			return SLOW;
 		if (to->ifindex)
-			return fast_deliver4(eth, ip, to);
+			return fast_deliver4(eth, ip, f);
+		if (!flow_is_of(f->flow, f->sum))
+			return SLOW;
 		return f->flow->flags & FLOW_DIRECT ? fast_leave4(skb, ip, f->header)
 						    : forward_route(skb, f->flow->flags & FLOW_NAT_OUT);
 	case TO_ENDPOINT:
-		return fast_to_endpoint(skb, f) ? TC_ACT_OK : SLOW;
+		return fast_to_endpoint(skb, f) && flow_is_of(f->flow, f->sum) ? TC_ACT_OK : SLOW;
 	case FROM_UPLINK:
-		if (fast_host(f))
+		if (fast_host(f) && flow_is_of(f->flow, f->sum))
 			return TC_ACT_OK;
-		return to->ifindex && fast_from_uplink(f) ? fast_deliver4(eth, ip, to) : SLOW;
+		return to->ifindex && fast_from_uplink(f) ? fast_deliver4(eth, ip, f) : SLOW;
 	case TO_UPLINK:
-		return fast_host(f) || fast_to_uplink(skb, f) ? TC_ACT_OK : SLOW;
+		return (fast_host(f) || fast_to_uplink(skb, f)) && flow_is_of(f->flow, f->sum) ? TC_ACT_OK
+											       : SLOW;
 	}
 	return SLOW;
 }
@@ -205,20 +218,23 @@ static __always_inline int fast_decide6(struct __sk_buff *skb, const struct fast
 		if (!fast_from_endpoint(skb, f))
 			return SLOW;
 		if (to->ifindex)
-			return fast_deliver6(eth, ip, to);
+			return fast_deliver6(eth, ip, f);
+		if (!flow_is_of(f->flow, f->sum))
+			return SLOW;
 		return f->flow->flags & FLOW_DIRECT ? fast_leave6(skb, ip, f->header)
 						    : forward_route(skb, false);
 	case TO_ENDPOINT:
-		return fast_to_endpoint(skb, f) ? TC_ACT_OK : SLOW;
+		return fast_to_endpoint(skb, f) && flow_is_of(f->flow, f->sum) ? TC_ACT_OK : SLOW;
 	case FROM_UPLINK:
-		if (fast_host(f))
+		if (fast_host(f) && flow_is_of(f->flow, f->sum))
 			return TC_ACT_OK;
-		if (!to->ifindex || !fast_from_uplink(f) || fast_deliver6(eth, ip, to) == SLOW)
+		if (!to->ifindex || !fast_from_uplink(f) || fast_deliver6(eth, ip, f) == SLOW)
 			return SLOW;
 		hop_limit_sum(skb);
 		return TC_ACT_REDIRECT;
 	case TO_UPLINK:
-		return fast_host(f) || fast_to_uplink(skb, f) ? TC_ACT_OK : SLOW;
+		return (fast_host(f) || fast_to_uplink(skb, f)) && flow_is_of(f->flow, f->sum) ? TC_ACT_OK
+											       : SLOW;
 	}
 	return SLOW;
 }
@@ -247,6 +263,7 @@ static __always_inline int fast_ipv4(struct __sk_buff *skb, enum fast_hook hook)
 	key.port[1] = bpf_ntohs(swap ? port[0] : port[1]);
 	key.protocol = f.protocol;
 	f.dir = swap;
+	f.sum = flow_sum((const __u32 *)&key, FLOW4_WORDS);
 	f.flow = bpf_map_lookup_elem(&flow4, &key);
 	if (!f.flow)
 		return hook == FROM_ENDPOINT ? UNKNOWN : SLOW;
@@ -260,7 +277,6 @@ static __always_inline int fast_ipv6(struct __sk_buff *skb, enum fast_hook hook)
 	struct ipv6hdr *ip = (void *)(eth + 1);
 	__be16 *port = (void *)(ip + 1);
 	struct flow6_key key;
-	struct tuple tuple = {};
 	struct fast f = {.mac = (__u16 *)eth->h_source};
 
 	if ((void *)port + UDP_LENGTH > end || ip->version != 6 ||
@@ -269,13 +285,15 @@ static __always_inline int fast_ipv6(struct __sk_buff *skb, enum fast_hook hook)
 	f.protocol = ip->nexthdr;
 	if (!fast_l4(&f, port, end))
 		return SLOW;
-	__builtin_memcpy(tuple.source, &ip->saddr, sizeof(tuple.source));
-	__builtin_memcpy(tuple.destination, &ip->daddr, sizeof(tuple.destination));
-	tuple.source_port = port[0];
-	tuple.destination_port = port[1];
-	tuple.protocol = f.protocol;
-	f.dir = tuple_direction(&tuple);
-	flow6_key(&tuple, f.dir, &key);
+	f.dir = address_above((__be32 *)&ip->saddr, (__be32 *)&ip->daddr) ||
+		(address_equal((__be32 *)&ip->saddr, (__be32 *)&ip->daddr) && port[0] > port[1]);
+	__builtin_memset(&key, 0, sizeof(key));
+	__builtin_memcpy(key.address[0], f.dir ? &ip->daddr : &ip->saddr, sizeof(key.address[0]));
+	__builtin_memcpy(key.address[1], f.dir ? &ip->saddr : &ip->daddr, sizeof(key.address[1]));
+	key.port[0] = bpf_ntohs(f.dir ? port[1] : port[0]);
+	key.port[1] = bpf_ntohs(f.dir ? port[0] : port[1]);
+	key.protocol = f.protocol;
+	f.sum = flow_sum((const __u32 *)&key, FLOW6_WORDS);
 	f.flow = bpf_map_lookup_elem(&flow6, &key);
 	if (!f.flow)
 		return hook == FROM_ENDPOINT ? UNKNOWN : SLOW;

@@ -106,6 +106,30 @@ static __always_inline void flow6_key(const struct tuple *tuple, __u32 dir, stru
 	key->protocol = tuple->protocol;
 }
 
+#define FLOW4_WORDS (sizeof(struct flow4_key) / sizeof(__u32))
+#define FLOW6_WORDS (sizeof(struct flow6_key) / sizeof(__u32))
+
+/* Of the key's words: products of pairs, each word plus a number of its own (the hash NH of RFC 4418). */
+static __always_inline __u32 flow_sum(const __u32 *key, __u32 words)
+{
+	static const __u32 own[FLOW6_WORDS] = {0x52e6b439, 0xf2a74de5, 0x269e0d37, 0x6513270f, 0xa6a3a451,
+					       0x0c5c7fd1, 0x128b2f33, 0xd23f0825, 0x892f902b, 0x1818e811};
+	__u64 sum = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < words; i += 2)
+		sum += (__u64)(__u32)(key[i] + own[i]) * (__u32)(key[i + 1] + own[i + 1]);
+	return sum ^ sum >> 32;
+}
+
+/* Is the entry still that of the key with this sum? Asked when all that matters of it has been read. */
+static __always_inline bool flow_is_of(const struct flow *flow, __u32 sum)
+{
+	asm volatile("" ::: "memory");
+	return *(volatile const __u32 *)&flow->check == sum &&
+	       *(volatile const __u32 *)&flow->check_behind == sum;
+}
+
 /* On whose account a half-open flow is: the opening endpoint's, or the receiver's if that is elsewhere. */
 static __always_inline __u32 flow_account(const struct flow *flow)
 {

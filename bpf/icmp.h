@@ -76,6 +76,7 @@ static __always_inline int related_outcome(struct packet *p, const struct tuple 
 	__u32 dir;
 	const struct flow *flow = flow_find(inner, &dir);
 	const struct flow_end *sender, *receiver;
+	int r;
 
 	/* Failsafe ports need no flow. */
 	if (p->host && inner->protocol == PROTOCOL_TCP &&
@@ -90,7 +91,8 @@ static __always_inline int related_outcome(struct packet *p, const struct tuple 
 	    (p->from.ifindex && !address_equal(p->tuple.source, inner->destination)) ||
 	    (p->to.ifindex && sender->ifindex != p->to.ifindex))
 		return -DROP_REASON_ICMP_UNRELATED;
-	return flow_outcome(p, flow, sender);
+	r = flow_outcome(p, flow, sender);
+	return flow_still(inner, flow) ? r : -DROP_REASON_ICMP_UNRELATED;
 }
 
 __noinline int icmp_error(struct __sk_buff *skb, struct packet *p)

@@ -8,16 +8,18 @@
 #include "judge.h"
 
 /* 0 or -errno; -EEXIST and -E2BIG (full) mean something to the caller. */
-static __noinline int flow_insert(const struct tuple *tuple, const struct flow *flow, __u64 how)
+static __noinline int flow_insert(const struct tuple *tuple, struct flow *flow, __u64 how)
 {
 	struct flow4_key key4;
 	struct flow6_key key6;
 
 	if (tuple->family == 4) {
 		flow4_key(tuple, tuple_direction(tuple), &key4);
+		flow->check = flow->check_behind = flow_sum((const __u32 *)&key4, FLOW4_WORDS);
 		return bpf_map_update_elem(&flow4, &key4, flow, how);
 	}
 	flow6_key(tuple, tuple_direction(tuple), &key6);
+	flow->check = flow->check_behind = flow_sum((const __u32 *)&key6, FLOW6_WORDS);
 	return bpf_map_update_elem(&flow6, &key6, flow, how);
 }
 
@@ -34,6 +36,20 @@ static __noinline struct flow *flow_find(const struct tuple *tuple, __u32 *ret_d
 	}
 	flow6_key(tuple, *ret_dir, &key6);
 	return bpf_map_lookup_elem(&flow6, &key6);
+}
+
+/* False: what has been read is, or may be in part, another flow's. */
+static __noinline bool flow_still(const struct tuple *tuple, const struct flow *flow)
+{
+	struct flow4_key key4;
+	struct flow6_key key6;
+
+	if (tuple->family == 4) {
+		flow4_key(tuple, tuple_direction(tuple), &key4);
+		return flow_is_of(flow, flow_sum((const __u32 *)&key4, FLOW4_WORDS));
+	}
+	flow6_key(tuple, tuple_direction(tuple), &key6);
+	return flow_is_of(flow, flow_sum((const __u32 *)&key6, FLOW6_WORDS));
 }
 
 static __noinline void flow_delete(const struct tuple *tuple)
@@ -126,7 +142,8 @@ static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u
 	if (flow->flags & FLOW_FROM_HOST)
 		p->flags |= PACKET_FROM_HOST;
 	r = judge(p);
-	if (!r) {
+	/* While it was judged, it may have gone. */
+	if (!r && flow_still(&p->tuple, flow)) {
 		end_fill(&flow->end[opener], &p->source, p->source_generation);
 		end_fill(&flow->end[!opener], &p->destination, p->destination_generation);
 	}
@@ -216,7 +233,7 @@ __noinline int flow_continue(struct packet *p)
 	}
 	from = &flow->end[dir & 1];
 	to = &flow->end[!dir];
-	if (!flow_is_theirs(p, from, to))
+	if (!flow_is_theirs(p, from, to) || !flow_still(&p->tuple, flow))
 		return 0;
 	if (p->flags & PACKET_BAD_MAC)
 		return -DROP_REASON_SPOOFED_MAC;
@@ -225,10 +242,13 @@ __noinline int flow_continue(struct packet *p)
 			return 0;
 		/* A new attempt, or the other end's own: it needs its own permission and proves nothing. */
 		r = judge(p);
-		return r ? r : flow_outcome(p, flow, to);
+		if (r)
+			return r;
+	} else {
+		flow_update(p, flow, dir & 1);
 	}
-	flow_update(p, flow, dir & 1);
-	return flow_outcome(p, flow, to);
+	r = flow_outcome(p, flow, to);
+	return flow_still(&p->tuple, flow) ? r : 0;
 }
 
 /* What Linux's conntrack calls INVALID when it belongs to no flow cannot open one. */
@@ -242,7 +262,7 @@ static __always_inline bool can_open(const struct packet *p)
 	return p->icmp_type != (p->tuple.family == 4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY);
 }
 
-static __always_inline int flow_create(struct packet *p, const struct flow *flow)
+static __always_inline int flow_create(struct packet *p, struct flow *flow)
 {
 	__u32 account = flow_account(flow);
 	int r;

@@ -57,12 +57,18 @@ struct flow_end {
 };
 ABI_ASSERT_SIZE(struct flow_end, 20);
 
+/*
+ * An entry may become another flow's while a packet reads it (see address_check()). The sum over the key at
+ * both of its ends, whichever of them is written first, tells: whoever has read the entry looks at both then.
+ */
 struct flow {
+	__u32 check;
 	struct flow_end end[2];
 	__u32 flags; /* enum flow_flags */
 	__u32 seen;  /* low half of jiffies when a packet was seen, to a quarter of a second */
+	__u32 check_behind;
 };
-ABI_ASSERT_SIZE(struct flow, 48);
+ABI_ASSERT_SIZE(struct flow, 56);
 
 /* Fragments after the first carry no ports: they are found under the first one's addresses and number. */
 struct fragment4_key {

@@ -123,6 +123,99 @@ static void test_address6_of_another(void **state)
 	check_member_never_passes(REMOTE6, HOST6, B6);
 }
 
+/* ---- flows ---- */
+
+#define RECEIVED 60000
+
+struct flow_churn {
+	int map;
+	struct flow6_key keys[2]; /* IPv4: the first bytes */
+	struct flow values[2];
+};
+
+/* An entry that is replaced takes the next flow, again and again. Both flows exist all the time. */
+static void *churn_flows(void *arg)
+{
+	const struct flow_churn *churn = arg;
+
+	for (unsigned int i = 0; !atomic_load(&lab.stop); i = !i) {
+		if (bpf_map_update_elem(churn->map, &churn->keys[i], &churn->values[i], BPF_ANY))
+			lab.failed++;
+		atomic_fetch_add(&lab.writes, 1);
+	}
+	return NULL;
+}
+
+/* An established flow of A and B, and one of A with another address that is at C. */
+static void make_flows(const char *source, const char *receiver, struct flow_churn *ret)
+{
+	struct fixture *fixture = lab.fixture;
+	bool is_v6 = strchr(source, ':');
+	const char *map = is_v6 ? "flow6" : "flow4";
+	struct frame there = frame_udp(source, 1000, receiver, 53),
+		     back = frame_udp(receiver, 53, source, 1000);
+	struct run run;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->map = progrun_map(fixture->progrun, map);
+	for (int i = 0; i < 2; i++) {
+		there.source_port = back.destination_port = (uint16_t)(1000 + !i);
+		fixture_send(fixture, SLOT_A, &there, &run);
+		assert_passes(&run);
+		fixture_send(fixture, SLOT_B, &back, &run);
+		assert_passes(&run);
+		assert_int_equal(progrun_first(fixture->progrun, map, &ret->keys[!i], &ret->values[!i]), 1);
+		progrun_clear(fixture->progrun, map);
+	}
+	for (int end = 0; end < 2; end++) {
+		struct flow_end *b = &ret->values[1].end[end];
+
+		if (b->endpoint != SLOT_B)
+			continue;
+		b->ifindex = fixture->ifindex[SLOT_C];
+		memcpy(b->mac, C_MAC, sizeof(b->mac));
+	}
+}
+
+static void check_receiver_stays(const char *source, const char *receiver)
+{
+	struct fixture *fixture = lab.fixture;
+	struct flow_churn churn;
+	struct frame frame = frame_udp(source, 1000, receiver, 53);
+	pthread_t thread;
+	struct run run;
+
+	make_flows(source, receiver, &churn);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(bpf_map_update_elem(churn.map, &churn.keys[i], &churn.values[i], BPF_ANY),
+				 0);
+	atomic_store(&lab.stop, false);
+	atomic_store(&lab.writes, 0);
+	assert_int_equal(pthread_create(&thread, NULL, churn_flows, &churn), 0);
+	for (int i = 0; i < RECEIVED; i++) {
+		fixture_send(fixture, SLOT_A, &frame, &run);
+		if (run.action != TC_ACT_REDIRECT || memcmp(run.packet.data, B_MAC, sizeof(B_MAC)))
+			break;
+	}
+	atomic_store(&lab.stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(lab.failed, 0);
+	assert_true(atomic_load(&lab.writes) > 0);
+	assert_passes(&run);
+	assert_int_equal(run.action, TC_ACT_REDIRECT);
+	assert_memory_equal(run.packet.data, B_MAC, sizeof(B_MAC));
+}
+
+static void test_flow4_of_another(void **state)
+{
+	check_receiver_stays(A4, B4);
+}
+
+static void test_flow6_of_another(void **state)
+{
+	check_receiver_stays(A6, B6);
+}
+
 static int set_up(void **state)
 {
 	struct settings settings;
@@ -149,6 +242,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_address4_of_another, reset),
 		cmocka_unit_test_setup(test_address6_of_another, reset),
+		cmocka_unit_test_setup(test_flow4_of_another, reset),
+		cmocka_unit_test_setup(test_flow6_of_another, reset),
 	};
 
 	return cmocka_run_group_tests_name("reused entries", tests, set_up, tear_down);

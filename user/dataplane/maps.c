@@ -48,8 +48,8 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
  *	endpoint, endpoint_policy, interface,
  *	half_open	   4096 x (48+8+8), 16	 0.3 MB
  *	generation	 196864 x 8		 1.5 MB
- *	flow4		  65536 x (16 + 112)	 8.0 MB
- *	flow6		  32768 x (16 + 136)	 4.8 MB
+ *	flow4		  65536 x (16 + 120)	 8.5 MB
+ *	flow6		  32768 x (16 + 144)	 5.0 MB
  *	fragment4, 6	   4096 x (16 + ~86)	 0.8 MB
  *	rule_hits	  16385 x 16 per CPU	 0.5 MB
  *	verdict_cache	   2048 x 32 per CPU	 0.1 MB

@@ -93,8 +93,8 @@ def set_rules(machine, profile, rules):
 
 
 def host_endpoint(machine, name):
-    shown = json.loads(machine.calicoctl("status", "-o", "json"))["daemon"]
-    found = [made for made in shown["host_endpoints"] if made["key"] == f"{KEY}/{name}"]
+    shown = json.loads(machine.calicoctl("status", "-o", "json")).get("daemon") or {}
+    found = [made for made in shown.get("host_endpoints", []) if made["key"] == f"{KEY}/{name}"]
     return found[0] if found else None
 
 
@@ -119,6 +119,7 @@ def host(network):
         with network.machine("host-a", etcd=etcd) as made:
             etcd.etcdctl("set", "/calico/v1/config/FailsafeOutboundHostPorts", str(etcd.port))
             made.start_node()
+            lab.until(lambda: made.calicoctl("status", check=False).returncode == 0, what="the host's registration")
             yield made
 
 

@@ -44,14 +44,21 @@ static __always_inline const struct address *prefix6_find(const __be32 *address)
 /*
  * address: four words, also of IPv4. Fills *ret with what the map of exact addresses says: 1. Nothing: 0. -1:
  * what was read each time belonged to another address by then.
+ *
+ * That there is nothing counts when it was found twice: a replaced entry goes into another chain at once, and
+ * takes along who stands at it. Lookups notice by where the chain ends, unless the entry is back by then.
  */
 static __noinline int address_find(__u8 family, const __be32 *address, struct address *ret)
 {
+	int missed = 0;
+
 	for (int i = 0; i < ADDRESS_READS; i++) {
 		const struct address *found = family == 4 ? address4_find(address) : address6_find(address);
 
-		if (!found)
+		if (!found && missed++)
 			return 0;
+		if (!found)
+			continue;
 		*ret = *found;
 		/* Checked is the copy. */
 		asm volatile("" ::: "memory");

@@ -90,6 +90,7 @@ enum packet_flags {
 	PACKET_ACTIVE = 1 << 10,	/* sender's interface has an active endpoint */
 	PACKET_UPLINK = 1 << 11,	/* arrives from, or leaves to, another host */
 	PACKET_TRIAL = 1 << 12,		/* judged without a trace: no rule counts or logs it */
+	PACKET_ON_HOLD = 1 << 13,	/* met an endpoint whose policy is not in force at the moment */
 };
 
 /* One direction of a flow. Addresses: IPv4 in element 0, the others zero. */

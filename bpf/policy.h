@@ -233,6 +233,8 @@ __noinline int policy_evaluate(struct packet *p, __u32 slot, bool inbound)
 	number = *(volatile const __u32 *)(inbound ? &published->inbound : &published->outbound);
 	if (epoch_read() != p->epoch)
 		return EVALUATE_AGAIN;
+	if (!number)
+		p->flags |= PACKET_ON_HOLD;
 	policy = bpf_map_lookup_elem(&list, &number);
 	if (!policy)
 		return -DROP_REASON_INTERNAL;

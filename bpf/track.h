@@ -130,6 +130,7 @@ static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u
 	__u32 opener = flow->flags & FLOW_OPENER;
 	__u8 icmp_type = p->icmp_type;
 	__u16 flags = p->flags;
+	bool undecided;
 	int r;
 
 	if (dir != opener)
@@ -152,10 +153,13 @@ static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u
 	p->icmp_type = icmp_type;
 	p->from = from;
 	p->to = to;
+	undecided = (p->flags & PACKET_ON_HOLD) || r == -DROP_REASON_INTERNAL;
 	p->flags = flags;
 	if (!r)
 		return 0;
-	flow_delete(&p->tuple);
+	/* This packet is lost, but the flow may be allowed in a moment. */
+	if (!undecided)
+		flow_delete(&p->tuple);
 	return -DROP_REASON_REVOKED;
 }
 

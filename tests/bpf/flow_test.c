@@ -48,7 +48,7 @@ static struct flow the_flow(struct flow4_key *ret_key)
 static void deny_b_inbound(void)
 {
 	struct fixture *fixture = table_fixture();
-	fixture_policy(fixture, SLOT_B, 0, fixture_list_allow(fixture));
+	fixture_policy(fixture, SLOT_B, fixture_list(fixture, NULL, 0, 0), fixture_list_allow(fixture));
 }
 
 static void test_replies_pass_against_policy(void **state)
@@ -206,6 +206,21 @@ static void test_revoked_flow_is_cut(void **state)
 	fixture_bump(table_fixture(), SLOT_B);
 	expect_drop(tcp_ab(TCP_ACK), DROP_REASON_REVOKED);
 	assert_int_equal(flows(), 0);
+}
+
+/* Endpoints have no list while one is replaced that must not meet new memberships. */
+static void test_flow_outlasts_a_hold(void **state)
+{
+	struct fixture *fixture = table_fixture();
+	__u32 allow = fixture_list_allow(fixture);
+	handshake();
+	fixture_policy(fixture, SLOT_B, 0, 0);
+	fixture_bump(fixture, SLOT_B);
+	expect_drop(tcp_ab(TCP_ACK), DROP_REASON_REVOKED);
+	fixture_policy(fixture, SLOT_B, allow, allow);
+	fixture_bump(fixture, SLOT_B);
+	expect_pass(tcp_ab(TCP_ACK));
+	expect_pass(tcp_ba(TCP_ACK));
 }
 
 /* Policy is asked about the opener's packet, also when the answer is what arrives. */
@@ -465,6 +480,7 @@ int main(void)
 		TEST(test_echo_reply_needs_its_request),
 		TEST(test_ipv6_replies_pass_against_policy),
 		TEST(test_revoked_flow_is_cut),
+		TEST(test_flow_outlasts_a_hold),
 		TEST(test_revoked_flow_is_cut_at_a_reply),
 		TEST(test_unchanged_policy_keeps_the_flow),
 		TEST(test_established_flow_is_not_another_interface_s),

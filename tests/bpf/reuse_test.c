@@ -127,21 +127,35 @@ static void test_address6_of_another(void **state)
 
 #define RECEIVED 60000
 
+#define OTHERS 4096
+
 struct flow_churn {
 	int map;
+	bool is_v6;
 	struct flow6_key keys[2]; /* IPv4: the first bytes */
 	struct flow values[2];
 };
 
-/* An entry that is replaced takes the next flow, again and again. Both flows exist all the time. */
+static __u16 *port_of(struct flow6_key *key, bool is_v6)
+{
+	return is_v6 ? key->port : ((struct flow4_key *)key)->port;
+}
+
+/*
+ * The flow is replaced again and again, and each time another one takes its entry. That is one of many, so
+ * the entry does not come back soon: a packet that stood still for so long could not tell.
+ */
 static void *churn_flows(void *arg)
 {
 	const struct flow_churn *churn = arg;
+	struct flow6_key other = churn->keys[1];
 
-	for (unsigned int i = 0; !atomic_load(&lab.stop); i = !i) {
-		if (bpf_map_update_elem(churn->map, &churn->keys[i], &churn->values[i], BPF_ANY))
+	for (__u16 i = 0; !atomic_load(&lab.stop); i = (i + 1) % OTHERS) {
+		port_of(&other, churn->is_v6)[0] = port_of(&other, churn->is_v6)[1] = 10000 + i;
+		if (bpf_map_update_elem(churn->map, &churn->keys[0], &churn->values[0], BPF_ANY) ||
+		    bpf_map_update_elem(churn->map, &other, &churn->values[1], BPF_ANY))
 			lab.failed++;
-		atomic_fetch_add(&lab.writes, 1);
+		atomic_fetch_add(&lab.writes, 2);
 	}
 	return NULL;
 }
@@ -158,6 +172,7 @@ static void make_flows(const char *source, const char *receiver, struct flow_chu
 
 	memset(ret, 0, sizeof(*ret));
 	ret->map = progrun_map(fixture->progrun, map);
+	ret->is_v6 = is_v6;
 	for (int i = 0; i < 2; i++) {
 		there.source_port = back.destination_port = (uint16_t)(1000 + !i);
 		fixture_send(fixture, SLOT_A, &there, &run);

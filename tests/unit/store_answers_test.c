@@ -235,12 +235,13 @@ static void test_write_that_was_sent_is_not_sent_again(void **state)
 	assert_int_equal(server.count, 3);
 }
 
+/* Leaves the connection open. */
+static const char kept[] =
+	HEAD("200 OK", "7", "Content-Length: 76\r\n") "{\"action\":\"get\",\"node\":" LEAF("a", "1", "5") "}";
+
 /* What dies as the request arrives may be a connection that was kept from an earlier one. */
 static void test_write_is_not_sent_again_on_another_connection(void **state)
 {
-	static const char kept[] =
-		HEAD("200 OK", "7", "Content-Length: 76\r\n") "{\"action\":\"get\",\"node\":" LEAF("a", "1",
-												   "5") "}";
 	struct store_node node;
 	struct err err = {0};
 
@@ -250,6 +251,21 @@ static void test_write_is_not_sent_again_on_another_connection(void **state)
 	assert_int_equal(store_create(store, BASE "/b", "1", NULL, &err), -ENOTCONN);
 	assert_non_null(strstr(err.text, "may have been made"));
 	assert_int_equal(server.plain_count, 2);
+}
+
+/* Many writes, each with a connection of its own, would run out of local ports. */
+static void test_plain_writes_share_a_connection(void **state)
+{
+	struct store_node node;
+	struct err err = {0};
+
+	server.plain = (struct script){.answers = {kept}};
+	assert_int_equal(store_get(store, BASE "/a", &node, &err), 0);
+	store_node_done(&node);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(store_set(store, BASE "/a", "1", NULL, &err), 0);
+	assert_int_equal(server.plain_count, 4);
+	assert_int_equal(server.connections, 1);
 }
 
 /* One odd value must not hide the others of a list. */
@@ -454,6 +470,7 @@ int main(void)
 		TEST(test_answers_without_bounds_are_refused),
 		TEST(test_write_that_was_sent_is_not_sent_again),
 		TEST(test_write_is_not_sent_again_on_another_connection),
+		TEST(test_plain_writes_share_a_connection),
 		TEST(test_values_with_null_characters_end_there),
 		TEST(test_cleared_history_is_no_lost_contact),
 		TEST(test_bad_events_lead_to_a_snapshot),

@@ -117,6 +117,12 @@ static bool is_read(const struct call *call)
 	return strcmp(call->method, "GET") == 0;
 }
 
+/* Does it twice what it does once? What does not takes a connection, and so a local port, for itself. */
+static bool is_repeatable(const struct call *call)
+{
+	return is_read(call) || (strcmp(call->method, "PUT") == 0 && !*call->query);
+}
+
 /* Asks the present endpoint, once. */
 static int call_once(struct etcd_store *store, const struct call *call, int connect_ms, int total_ms,
 		     struct etcd_request *request, struct err *err)
@@ -130,7 +136,7 @@ static int call_once(struct etcd_store *store, const struct call *call, int conn
 		.form = call->form,
 		.connect_ms = connect_ms,
 		.total_ms = total_ms,
-		.once = !is_read(call),
+		.once = !is_repeatable(call),
 		.wake = &done,
 	};
 	if (!url || etcd_http_start(store->http, request) < 0) {

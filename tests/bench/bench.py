@@ -94,11 +94,13 @@ def describe_machine():
     }
 
 
-def summarize_cpu(rounds, names):
+def summarize_cpu(rounds, references):
+    """references: {name: that of the variant that it is compared with}"""
     tests = [traffic.test_name(test, family) for test in traffic.TESTS for family in traffic.FAMILIES]
-    return {name: {test: {"ns": rounds.low(name, test), "ratio": rounds.ratio(name, "bare", test),
-                          "median_ratio": rounds.median_ratio(name, "bare", test), "rounds": [round(value) for value in rounds.of(name, test)]}
-                   for test in tests if rounds.of(name, test)} for name in names}
+    return {name: {test: {"ns": rounds.low(name, test), "ratio": rounds.ratio(name, reference, test),
+                          "median_ratio": rounds.median_ratio(name, reference, test),
+                          "rounds": [round(value) for value in rounds.of(name, test)]}
+                   for test in tests if rounds.of(name, test)} for name, reference in references.items()}
 
 
 def summarize_streams(streams, latency, names):
@@ -115,17 +117,19 @@ def measure_traffic(network, chosen, results):
         with contextlib.ExitStack() as stack:
             found = [stack.enter_context(variant) for variant in traffic.all_variants(network)]
             results["variants"] = {variant.name: variant.title for variant in found}
+            results["references"] = {variant.name: variant.reference for variant in found}
+            here = [variant for variant in found if variant.local == variant.endpoints]
             if "cpu" in chosen.steps:
                 print(f"CPU time per unit: {len(found)} variants, set-up {setup + 1} of {chosen.setups}", flush=True)
                 cpu.extend(traffic.cpu_per_unit(found, chosen.rounds // chosen.setups, chosen.cpu))
             if "throughput" in chosen.steps:
                 print("Throughput and latency", flush=True)
-                streams.extend(traffic.throughput(found, 2 if chosen.quick else 4, 1))
-                latency.extend(traffic.latency(found, 2 if chosen.quick else 4, 1000 if chosen.quick else 10000))
+                streams.extend(traffic.throughput(here, 2 if chosen.quick else 4, 1))
+                latency.extend(traffic.latency(here, 2 if chosen.quick else 4, 1000 if chosen.quick else 10000))
     if "cpu" in chosen.steps:
-        results["cpu"] = summarize_cpu(cpu, results["variants"])
+        results["cpu"] = summarize_cpu(cpu, results["references"])
     if "throughput" in chosen.steps:
-        results["throughput"] = summarize_streams(streams, latency, results["variants"])
+        results["throughput"] = summarize_streams(streams, latency, [variant.name for variant in here])
 
 
 def measure_scale(network, chosen, results):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Puts the program of floor.bpf.c on interfaces of a namespace, by the hook that the daemon would use.
+ * Puts a program of floor.bpf.c on an interface of a namespace, by the hook that the daemon would use.
  *
- * usage: floor_bench NAMESPACE BPFFS INTERFACE...
+ * usage: floor_bench NAMESPACE BPFFS PROGRAM INTERFACE
  */
 #include <errno.h>
 #include <string.h>
@@ -19,22 +19,25 @@ int main(int argc, char **argv)
 {
 	const struct attach_ops *ops = attach_tcx_probe() ? &attach_tcx : &attach_clsact;
 	struct floor_bpf *floor = floor_bpf__open_and_load();
+	struct bpf_program *program;
+	struct attach_point point;
 	struct err err;
+	int r;
 
-	if (argc < 4)
-		bench_fail("usage: floor_bench NAMESPACE BPFFS INTERFACE...");
+	if (argc != 5)
+		bench_fail("usage: floor_bench NAMESPACE BPFFS PROGRAM INTERFACE");
 	if (!floor)
-		bench_fail_errno(errno, "the program cannot be loaded");
+		bench_fail_errno(errno, "the programs cannot be loaded");
+	program = bpf_object__find_program_by_name(floor->obj, argv[3]);
+	if (!program)
+		bench_fail_errno(ENOENT, argv[3]);
 	bench_enter(argv[1]);
 	if (bpffs_prepare(argv[2], &err) < 0)
 		bench_fail("%s", err.text);
-	for (int i = 3; i < argc; i++) {
-		struct attach_point point = {
-			.bpffs = argv[2], .ifindex = (int)if_nametoindex(argv[i]), .name = argv[i]};
-		int r = ops->set(&point, bpf_program__fd(floor->progs.pass_to_other));
-
-		if (r < 0)
-			bench_fail_errno(-r, argv[i]);
-	}
+	point = (struct attach_point){
+		.bpffs = argv[2], .ifindex = (int)if_nametoindex(argv[4]), .name = argv[4]};
+	r = ops->set(&point, bpf_program__fd(program));
+	if (r < 0)
+		bench_fail_errno(-r, argv[4]);
 	return 0;
 }

@@ -6,7 +6,10 @@ import os
 import plots
 import traffic
 
-NOT_OURS = {"direct": "reference", "floor": "reference", "bare": "reference", "bare2": "reference"}
+NOT_OURS = {"direct": "reference", "floor": "reference", "bare": "reference", "bare2": "reference",
+            "uplink-floor": "reference", "uplink-bare": "reference"}
+# What is compared with what, how that is called, and what the plots' names end in.
+PLACES = (("bare", "", ""), ("uplink-bare", ", to another host", "-uplink"))
 PATH_REFERENCE = 10  # rules
 
 
@@ -28,14 +31,19 @@ def table(header, rows):
     return "\n".join([line(cells[0]), rule, *map(line, cells[1:])])
 
 
-def cpu_table(results, family):
+def compared_with(results, reference):
+    """(name, title) of variants."""
+    return [(name, title) for name, title in results["variants"].items() if results["references"][name] == reference]
+
+
+def cpu_table(results, family, reference, place):
     rows = []
-    for name, title in results["variants"].items():
+    for name, title in compared_with(results, reference):
         cells = [results["cpu"][name].get(traffic.test_name(test, family)) for test in traffic.TESTS]
         rows.append([title] + [f"{cell['ratio']:.2f} ({cell['median_ratio']:.2f})" if cell else "–" for cell in cells])
-    bare = [results["cpu"]["bare"][traffic.test_name(test, family)]["ns"] for test in traffic.TESTS]
+    bare = [results["cpu"][reference][traffic.test_name(test, family)]["ns"] for test in traffic.TESTS]
     rows.append(["nanoseconds of bare routing"] + [f"{value:,.0f}" for value in bare])
-    return table([f"IPv{family}", *traffic.TESTS.values()], rows)
+    return table([f"IPv{family}{place}", *traffic.TESTS.values()], rows)
 
 
 def paths_table(results):
@@ -160,7 +168,8 @@ def targets_table(results):
 SECTIONS = (
     ("cpu", "CPU time per unit, to bare routing",
      "Ratio of the 10th percentiles, and in parentheses the median of the ratios of single rounds.",
-     lambda results: cpu_table(results, 4) + "\n\n" + cpu_table(results, 6)),
+     lambda results: "\n\n".join(cpu_table(results, family, reference, place) for reference, place, _ in PLACES
+                                 for family in traffic.FAMILIES)),
     ("paths", "The program alone", "Nanoseconds of `from_endpoint` more than an empty program.", paths_table),
     ("programs", "Programs", "", sizes_table),
     ("throughput", "Throughput and latency",
@@ -203,6 +212,9 @@ routing again" shows how far equals differ.
 rules of other protocols, so it has N of them for UDP and N for TCP; the others look at all N for each packet. The
 10,000 rules are for UDP only.
 
+"To another host": endpoint B is outside, at the other end of a link that leads out of the host of endpoint A, which
+opens all connections. So it is A's outbound policy that decides about them, one rule that allows everything.
+
 {body}
 
 {plots}
@@ -219,17 +231,19 @@ def page(results, images):
 
 
 def kind(name):
-    return NOT_OURS.get(name) or ("ours" if name.startswith("ours") else "other")
+    return NOT_OURS.get(name) or ("ours" if name.startswith(("ours", "uplink-ours")) else "other")
 
 
-def cpu_plot(results, family, file):
-    rows = [(title, kind(name)) for name, title in results["variants"].items()]
+def cpu_plot(results, family, reference, file):
+    found = compared_with(results, reference)
+    rows = [(title, kind(name)) for name, title in found]
     columns = []
     for test, title in traffic.TESTS.items():
-        cells = [results["cpu"][name].get(traffic.test_name(test, family)) for name in results["variants"]]
+        cells = [results["cpu"][name].get(traffic.test_name(test, family)) for name, _ in found]
         columns.append({"title": title, "values": [cell["ratio"] if cell else None for cell in cells],
                         "format": "{:.2f}", "reference": 1})
-    plots.chart(file, f"CPU time per unit, IPv{family}, to bare routing (less is better)", rows, columns)
+    place = next(place for other, place, _ in PLACES if other == reference)
+    plots.chart(file, f"CPU time per unit, IPv{family}{place}, to bare routing (less is better)", rows, columns)
 
 
 def paths_plot(results, file):
@@ -258,8 +272,9 @@ def draw(results, directory):
     """Writes the plots; returns [(file, title)]."""
     images = []
     for key, name, title, make in (
-            ("cpu", "cpu-ipv4.svg", "CPU time per unit, IPv4", lambda file: cpu_plot(results, 4, file)),
-            ("cpu", "cpu-ipv6.svg", "CPU time per unit, IPv6", lambda file: cpu_plot(results, 6, file)),
+            *(("cpu", f"cpu-ipv{family}{suffix}.svg", f"CPU time per unit, IPv{family}{place}",
+               lambda file, family=family, reference=reference: cpu_plot(results, family, reference, file))
+              for reference, place, suffix in PLACES for family in traffic.FAMILIES),
             ("paths", "paths.svg", "Time of the program alone", lambda file: paths_plot(results, file)),
             ("scale", "daemon.svg", "The daemon", lambda file: scale_plot(results, file))):
         if results.get(key):

@@ -98,5 +98,6 @@ def nftables(rules, endpoints, members):
     add("ct state vmap { established : accept, related : accept, invalid : drop }")
     add(f"iifname vmap {{ {', '.join(f'{name} : jump from-{name}' for name in names)} }}")
     add(f"oifname vmap {{ {', '.join(f'{name} : goto inbound' for name in names)} }}")
+    add(f"iifname {{ {', '.join(names)} }} accept")
     add("}")
     return "\n".join(lines + ["}"]) + "\n"

@@ -27,11 +27,11 @@ def test_name(test, family):
 
 
 def all_variants(network):
-    """What is measured; "bare" is what everything is compared with, "bare2" shows how far equals differ."""
+    """What is measured. On one host "bare" is what everything is compared with, and "bare2" shows how far equals differ."""
     ours = variants.Ours
     found = [
         variants.Direct("direct"),
-        variants.Floor("floor"),
+        variants.Floor("floor", "only bpf_redirect_peer, no policy"),
         variants.Routed("bare"),
         variants.Routed("bare2", "bare routing again (control)"),
     ]
@@ -46,7 +46,19 @@ def all_variants(network):
         ours("ours-10000", network, "ours, 10,000 rules", rules=10000, udp_only=True, tests="udp,fresh"),
         ours("ours-members", network, "ours, 10,000 tag members", members=MEMBERS),
         variants.OursWithFlows("ours-flows", network, LIVE_FLOWS),
+    ] + by_uplink(network, backends)
+
+
+def by_uplink(network, backends):
+    """The same to another host: by an uplink and back."""
+    found = [
+        variants.Routed("uplink-bare"),
+        variants.Floor("uplink-floor", "only bpf_redirect_neigh and bpf_redirect_peer"),
+        *(variants.Iptables(f"uplink-iptables-{backend}", backend, 6) for backend in backends),
+        variants.Nftables("uplink-nftables", 6),
+        variants.Ours("uplink-ours", network, "ours, 6 rules", rules=6),
     ]
+    return [variant.by_uplink() for variant in found]
 
 
 def cpu_per_unit(all_of_them, rounds, cpu):

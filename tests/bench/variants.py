@@ -18,7 +18,7 @@ CONTAINER_MAC = "ee:ee:ee:ee:ee:ee"
 HOST_MAC = "ee:ee:ee:ee:ee:fe"
 GATEWAY = {4: "169.254.1.1", 6: "fe80::1"}
 PREFIX = {4: 32, 6: 128}
-DEFAULT = {4: "default", 6: "default"}
+UPLINK = "wan0"
 PROGRAMS = os.path.join(lab.BUILD, "tests", "bench")
 
 
@@ -35,6 +35,13 @@ class Endpoint:
         self.ifindex = 10 + number  # in the router; see floor.bpf.c
         self.mac = CONTAINER_MAC
         self.address = {4: f"10.65.0.{2 + number}", 6: f"fd65::{2 + number}"}
+        self.is_here = True
+
+    def move_away(self):
+        """Becomes another host, on a link of its own; the router's interface there is an uplink."""
+        self.interface = UPLINK
+        self.address = {4: "172.31.0.2", 6: "fd31::2"}
+        self.is_here = False
 
     def configure(self, resolve):
         """Addresses and routes; resolve: the gateway's address is known, not asked for."""
@@ -56,10 +63,21 @@ class Variant:
 
     title = ""
     tests = "all"
+    reference = "bare"  # name of the variant that it is compared with
 
     def __init__(self, name):
         self.name = name
         self.endpoints = [Endpoint(f"{name}-{letter}", number) for number, letter in enumerate("ab")]
+
+    def by_uplink(self):
+        """The same with endpoint B on another host."""
+        self.endpoints[1].move_away()
+        self.reference = "uplink-bare"
+        return self
+
+    @property
+    def local(self):
+        return [endpoint for endpoint in self.endpoints if endpoint.is_here]
 
     def __enter__(self):
         self.entered = []
@@ -125,12 +143,7 @@ class Routed(Variant):
         run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         for endpoint in self.endpoints:
             self.plug(endpoint)
-            run("ip", "link", "set", endpoint.interface, "up")
-            for family in (4, 6):
-                address = endpoint.address[family]
-                run("ip", f"-{family}", "route", "add", address, "dev", endpoint.interface)
-                run("ip", f"-{family}", "neigh", "replace", address, "lladdr", CONTAINER_MAC, "dev", endpoint.interface)
-            endpoint.configure(resolve=True)
+            self.route(endpoint)
         self.police()
 
     def plug(self, endpoint):
@@ -138,18 +151,25 @@ class Routed(Variant):
                         "type", "veth", "peer", "name", "eth0", "netns", endpoint.namespace.name, "address",
                         CONTAINER_MAC)
 
+    def route(self, endpoint):
+        run = self.router.run
+        run("ip", "link", "set", endpoint.interface, "up")
+        for family in (4, 6):
+            address = endpoint.address[family]
+            run("ip", f"-{family}", "route", "add", address, "dev", endpoint.interface)
+            run("ip", f"-{family}", "neigh", "replace", address, "lladdr", CONTAINER_MAC, "dev", endpoint.interface)
+        endpoint.configure(resolve=True)
+
     def police(self):
         pass
 
 
 class Floor(Routed):
-    def __init__(self, name):
-        super().__init__(name, "only bpf_redirect_peer, no policy")
-
     def police(self):
         self.use(BpfFileSystem(self))
-        subprocess.run([tool("floor_bench"), self.router.path, self.bpffs,
-                        *(endpoint.interface for endpoint in self.endpoints)], check=True)
+        for endpoint, other in (self.endpoints, self.endpoints[::-1]):
+            program = "pass_to_other" if other.is_here else "pass_to_uplink"
+            subprocess.run([tool("floor_bench"), self.router.path, self.bpffs, program, endpoint.interface], check=True)
 
 
 class BpfFileSystem:
@@ -176,7 +196,7 @@ class Iptables(Routed):
             members = [endpoint.address[family] for endpoint in self.endpoints]
             self.router.run("ipset", "restore", input=rulesets.ipset(family, members))
             self.router.run(f"{command}-{self.backend}-restore",
-                            input=rulesets.iptables(family, self.rules, self.endpoints))
+                            input=rulesets.iptables(family, self.rules, self.local))
 
     @staticmethod
     def usable(backend):
@@ -195,7 +215,7 @@ class Nftables(Routed):
 
     def police(self):
         members = {family: [endpoint.address[family] for endpoint in self.endpoints] for family in (4, 6)}
-        self.router.run("nft", "-f", "-", input=rulesets.nftables(self.rules, self.endpoints, members))
+        self.router.run("nft", "-f", "-", input=rulesets.nftables(self.rules, self.local, members))
 
 
 class Ours(Routed):
@@ -210,10 +230,12 @@ class Ours(Routed):
         self.router = self.machine.namespace
         for endpoint in self.endpoints:
             self.plug(endpoint)
+            if not endpoint.is_here:
+                self.route(endpoint)
         self.fill(self.documents())
         self.machine.start_node()
-        lab.until(self.enforced, 120, f"{self.name}: both endpoints in force")
-        for endpoint in self.endpoints:
+        lab.until(self.enforced, 120, f"{self.name}: all endpoints in force")
+        for endpoint in self.local:
             endpoint.configure(resolve=False)
 
     @property
@@ -227,7 +249,9 @@ class Ours(Routed):
         yield "/calico/v1/policy/profile/bench/tags", tags
         yield "/calico/v1/ipam/v4/pool/10.64.0.0-14", {"cidr": "10.64.0.0/14"}
         yield "/calico/v1/ipam/v6/pool/fd65::-64", {"cidr": "fd65::/64"}
-        for number, endpoint in enumerate(self.endpoints):
+        if self.local != self.endpoints:
+            yield "/calico/v1/config/Uplinks", UPLINK
+        for number, endpoint in enumerate(self.local):
             yield (f"/calico/v1/host/{self.name}/workload/libnetwork/libnetwork/endpoint/local{number}",
                    {"state": "active", "name": endpoint.interface, "mac": endpoint.mac, "profile_ids": ["bench"],
                     "ipv4_nets": [f"{endpoint.address[4]}/32"], "ipv6_nets": [f"{endpoint.address[6]}/128"]})
@@ -245,7 +269,8 @@ class Ours(Routed):
         if self.machine.node_process.poll() is not None:
             raise lab.Failure(f"calico-node ended:\n{self.machine.log('node')}")
         status = self.status()
-        return status and status["in_sync"] and [e["state"] for e in status["endpoints"]] == ["up", "up"]
+        return status and status["in_sync"] and [e["state"] for e in status["endpoints"]] == ["up"] * len(self.local) and \
+            (self.local == self.endpoints or [uplink["interface"] for uplink in status["uplinks"]] == [UPLINK])
 
 
 class OursWithFlows(Ours):

@@ -91,6 +91,7 @@ enum packet_flags {
 	PACKET_UPLINK = 1 << 11,	/* arrives from, or leaves to, another host */
 	PACKET_TRIAL = 1 << 12,		/* judged without a trace: no rule counts or logs it */
 	PACKET_ON_HOLD = 1 << 13,	/* met an endpoint whose policy is not in force at the moment */
+	PACKET_REPEATABLE = 1 << 14, /* policy looked at nothing that struct cached_verdict does not hold */
 };
 
 /* One direction of a flow. Addresses: IPv4 in element 0, the others zero. */

@@ -97,7 +97,7 @@ __noinline int from_uplink_slow(struct __sk_buff *skb)
 		p->blame = skb->ifindex;
 		return finish(skb, p, -DROP_REASON_MARTIAN);
 	}
-	p->blame = uplink_interface(DESTINATION_SLOT(slots));
+	p->blame = endpoint_interface(DESTINATION_SLOT(slots));
 	return finish(skb, p, r ? PASS : judge_arrival(skb, p));
 }
 

@@ -89,6 +89,14 @@ static __noinline int identity_find(__u8 family, const __be32 *address, struct a
 	return 0;
 }
 
+/* Of the endpoint of this host that has the slot; 0: there is none. */
+static __always_inline __u32 endpoint_interface(__u32 slot)
+{
+	const struct endpoint *local = bpf_map_lookup_elem(&endpoint, &slot);
+
+	return local ? local->ifindex : 0;
+}
+
 static __always_inline __u32 generation_read(__u32 slot)
 {
 	__u32 *value = bpf_map_lookup_elem(&generation, &slot);

@@ -231,13 +231,20 @@ struct {
  */
 struct screened {
 	__be32 source[4], destination[4];
-	__u32 family; /* 0: empty */
-	__u32 serial; /* of `screening` */
+	__u8 family;	     /* 0: empty */
+	signed char verdict; /* enum screen_verdict, or a negative drop reason */
+	/* What policy has refused last between these two; nothing if denied_reason is 0. */
+	__u8 denied_reason;
+	__u8 denied_protocol;
+	__u16 denied_port; /* destination, host order */
+	__u16 denied_rule; /* that refused it, or 0 */
+	__u16 denied_slot; /* of the endpoint whose policy did */
+	__u16 serial;	   /* of `screening`, low half: more often it does not change in a second */
 	__u32 source_slot, source_generation;
 	__u32 destination_slot, destination_generation;
-	__u32 seen;    /* low half of jiffies */
-	__s32 verdict; /* enum screen_verdict, or a negative drop reason */
+	__u32 seen; /* low half of jiffies */
 };
+ABI_ASSERT_SIZE(struct screened, 64);
 
 #define SCREENED_BITS 12
 

@@ -241,11 +241,15 @@ __noinline int policy_evaluate(struct packet *p, __u32 slot, bool inbound)
 	p->rule_id = 0;
 	cached_key(p, number, inbound);
 	known = policy->flags & LIST_NO_CACHE ? NULL : cached_find(p);
-	if (known)
+	if (known) {
+		p->flags |= PACKET_REPEATABLE;
 		return verdict_repeat(p, known);
+	}
 	r = list_scan(p, policy, inbound);
-	if (!(policy->flags & LIST_NO_CACHE) && !p->scan.uncachable && !(p->flags & PACKET_FAULT))
+	if (!(policy->flags & LIST_NO_CACHE) && !p->scan.uncachable && !(p->flags & PACKET_FAULT)) {
+		p->flags |= PACKET_REPEATABLE;
 		cached_store(p, r);
+	}
 	return r;
 }
 

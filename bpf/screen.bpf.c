@@ -17,7 +17,40 @@ static __always_inline __u32 frame_length(struct xdp_md *ctx)
 	return length < ETH_DATA_LENGTH ? length : bpf_xdp_get_buff_len(ctx);
 }
 
-static __always_inline int judge_opener(struct packet *p)
+/*
+ * Policy would refuse it again: it looks at nothing else of TCP and UDP, and as long as the entry holds it is
+ * the same policy.
+ */
+static __always_inline bool denied_before(const struct screened *entry, const struct tuple *tuple)
+{
+	return entry->denied_reason && entry->denied_protocol == tuple->protocol &&
+	       entry->denied_port == bpf_ntohs(tuple->destination_port);
+}
+
+/* Counts as the packet that was judged. */
+static __always_inline void deny_again(const struct screened *entry, __u32 length)
+{
+	__u32 rule_id = entry->denied_rule;
+	struct traffic *traffic = rule_id ? bpf_map_lookup_elem(&rule_hits, &rule_id) : NULL;
+
+	if (traffic)
+		traffic_count(traffic, length);
+	drop_count(endpoint_interface(entry->denied_slot), entry->denied_reason, length);
+}
+
+static __always_inline void denial_remember(struct screened *entry, const struct packet *p, __u32 reason)
+{
+	if (drops_are_told() || !(p->flags & PACKET_REPEATABLE) || p->rule_id > (__u16)-1 ||
+	    (p->class != CLASS_TCP && p->class != CLASS_UDP))
+		return;
+	entry->denied_reason = reason;
+	entry->denied_protocol = p->tuple.protocol;
+	entry->denied_port = p->destination_port;
+	entry->denied_rule = p->rule_id;
+	entry->denied_slot = p->destination.endpoint;
+}
+
+static __always_inline int judge_opener(struct packet *p, struct screened *entry)
 {
 	int r;
 
@@ -26,11 +59,11 @@ static __always_inline int judge_opener(struct packet *p)
 	if (r >= 0 || (p->flags & PACKET_FAULT))
 		return SCREEN_PASS;
 	p->flags &= ~PACKET_TRIAL;
-	if (!p->traces)
-		return r;
 	/* A rule that denies has always been hit itself. */
-	if (p->traces == 1 && p->rule_id) {
-		rule_hit(p, p->rule_id);
+	if (!p->traces || (p->traces == 1 && p->rule_id)) {
+		if (p->traces)
+			rule_hit(p, p->rule_id);
+		denial_remember(entry, p, -r);
 		return r;
 	}
 	r = judge(p);
@@ -40,6 +73,7 @@ static __always_inline int judge_opener(struct packet *p)
 /* True: dropped. Any entry of the flow table is from_uplink's to look at, expired ones too. */
 static __noinline bool refuse_opener(struct xdp_md *ctx, const struct tuple *tuple)
 {
+	struct screened *entry = screened_place(tuple);
 	__u32 ifindex = ctx->ingress_ifindex, dir;
 	struct packet *p;
 	int r;
@@ -48,8 +82,12 @@ static __noinline bool refuse_opener(struct xdp_md *ctx, const struct tuple *tup
 		return false;
 	if (!source_may_open(tuple))
 		return screen_drop(ifindex, tuple, frame_length(ctx), DROP_REASON_FLOOD);
+	if (entry && denied_before(entry, tuple)) {
+		deny_again(entry, frame_length(ctx));
+		return true;
+	}
 	p = packet_new();
-	if (!p)
+	if (!p || !entry)
 		return false;
 	p->tuple = *tuple;
 	p->flags = PACKET_UPLINK;
@@ -58,7 +96,7 @@ static __noinline bool refuse_opener(struct xdp_md *ctx, const struct tuple *tup
 	packet_classify(p);
 	if (p->class == CLASS_ICMP)
 		p->icmp_type = tuple->family == 4 ? ICMP_ECHO : ICMPV6_ECHO;
-	r = judge_opener(p);
+	r = judge_opener(p, entry);
 	return r < 0 && !drop_overridden(p, -r);
 }
 

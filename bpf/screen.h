@@ -150,7 +150,7 @@ static __always_inline int screen_judge(void *ctx, struct packet *p)
 }
 
 static __noinline int screen_fill(void *ctx, __u32 ifindex, const struct tuple *tuple, struct screened *entry,
-				  __u32 serial)
+				  __u16 serial)
 {
 	struct packet *p = packet_new();
 
@@ -160,6 +160,7 @@ static __noinline int screen_fill(void *ctx, __u32 ifindex, const struct tuple *
 	p->flags = PACKET_UPLINK;
 	p->blame = ifindex;
 	entry->family = 0;
+	entry->denied_reason = 0;
 	entry->verdict = screen_judge(ctx, p);
 	__builtin_memcpy(entry->source, tuple->source, sizeof(entry->source));
 	__builtin_memcpy(entry->destination, tuple->destination, sizeof(entry->destination));
@@ -175,7 +176,7 @@ static __noinline int screen_fill(void *ctx, __u32 ifindex, const struct tuple *
 }
 
 static __always_inline bool screened_holds(const struct screened *entry, const struct tuple *tuple,
-					   __u32 serial)
+					   __u16 serial)
 {
 	return entry->family == tuple->family && address_equal(entry->source, tuple->source) &&
 	       address_equal(entry->destination, tuple->destination) && entry->serial == serial &&
@@ -185,20 +186,22 @@ static __always_inline bool screened_holds(const struct screened *entry, const s
 }
 
 /* By the last word of both addresses, which differs most; golden ratio hashing. */
-static __always_inline __u32 screened_index(const struct tuple *tuple)
+static __always_inline struct screened *screened_place(const struct tuple *tuple)
 {
 	__u32 last = tuple->family == 4 ? 0 : 3;
 	__u32 mixed = tuple->source[last] * 0x9e3779b1 + tuple->destination[last];
+	__u32 index = (mixed * 0x9e3779b1) >> (32 - SCREENED_BITS);
 
-	return (mixed * 0x9e3779b1) >> (32 - SCREENED_BITS);
+	return bpf_map_lookup_elem(&screened, &index);
 }
 
 /* enum screen_verdict, or a negative drop reason. */
 static __always_inline int screen(void *ctx, __u32 ifindex, const struct tuple *tuple)
 {
-	__u32 zero = 0, index = screened_index(tuple), serial;
+	__u32 zero = 0;
+	__u16 serial;
 	const struct screening *state = bpf_map_lookup_elem(&screening, &zero);
-	struct screened *entry = bpf_map_lookup_elem(&screened, &index);
+	struct screened *entry = screened_place(tuple);
 
 	if (!state || !entry)
 		return SCREEN_PASS;
@@ -208,7 +211,12 @@ static __always_inline int screen(void *ctx, __u32 ifindex, const struct tuple *
 	return screen_fill(ctx, ifindex, tuple, entry, serial);
 }
 
-/* For the events of drops, and for those that override. */
+/* Drops are more than counted: they have events, or are overridden. */
+static __always_inline bool drops_are_told(void)
+{
+	return settings.drop_action != DROP_DROP || settings.drop_events;
+}
+
 static __noinline bool screen_drop_told(__u32 ifindex, const struct tuple *tuple, __u32 length, __u32 reason)
 {
 	struct packet *p = packet_new();
@@ -225,7 +233,7 @@ static __noinline bool screen_drop_told(__u32 ifindex, const struct tuple *tuple
 /* False: DropActionOverride lets it pass. */
 static __always_inline bool screen_drop(__u32 ifindex, const struct tuple *tuple, __u32 length, __u32 reason)
 {
-	if (settings.drop_action != DROP_DROP || settings.drop_events)
+	if (drops_are_told())
 		return screen_drop_told(ifindex, tuple, length, reason);
 	drop_count(ifindex, reason, length);
 	return true;

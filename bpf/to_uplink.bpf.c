@@ -74,7 +74,7 @@ __noinline int to_uplink_slow(struct __sk_buff *skb)
 	if (!p)
 		return TC_ACT_SHOT;
 	r = packet_parse(skb, p);
-	p->blame = uplink_interface(slot);
+	p->blame = endpoint_interface(slot);
 	approved = is_approved(skb) && p->blame == skb->ingress_ifindex;
 	if (r)
 		r = approved ? 0 : -DROP_REASON_UNAPPROVED;

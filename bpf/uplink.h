@@ -64,11 +64,4 @@ static __always_inline bool is_uplink(const struct __sk_buff *skb)
 	return !settings.host_endpoints || bpf_map_lookup_elem(&uplink, &ifindex);
 }
 
-static __always_inline __u32 uplink_interface(__u32 slot)
-{
-	const struct endpoint *local = bpf_map_lookup_elem(&endpoint, &slot);
-
-	return local ? local->ifindex : 0;
-}
-
 #endif

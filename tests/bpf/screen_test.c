@@ -270,6 +270,91 @@ static void test_denied_openers_are_dropped(void **state)
 	}
 }
 
+static void deny_port(__u16 port)
+{
+	const struct class_rule rules[] = {
+		{CLASS_ANY,
+		 {.action = ACTION_DENY,
+		  .flags = MATCH_IPV4 | MATCH_IPV6 | MATCH_DPORT,
+		  .dport_first = port,
+		  .dport_last = port,
+		  .rule_id = 21}},
+		{CLASS_ANY, {.action = ACTION_ALLOW, .flags = MATCH_IPV4 | MATCH_IPV6}},
+	};
+	struct fixture *fixture = table_fixture();
+	fixture_policy(fixture, SLOT_A, fixture_list(fixture, rules, 2, 0), fixture_list_allow(fixture));
+	fixture_bump(fixture, SLOT_A);
+}
+
+/* What the first one is refused for, the others are: counted alike, and no other port or protocol with them.
+ */
+static void test_a_denial_is_remembered_for_its_kind(void **state)
+{
+	struct drop_key key = {table_fixture()->ifindex[SLOT_A], DROP_REASON_RULE_INBOUND};
+	struct progrun *progrun = table_fixture()->progrun;
+	struct traffic before[22], after[22];
+	deny_port(80);
+	progrun_counters(progrun, "rule_hits", 22, before);
+	for (int i = 0; i < 3; i++) {
+		struct run run = xdp(frame_tcp(EXTERNAL4, 1000 + i, A4, 80, TCP_SYN));
+		assert_drops(&run, DROP_REASON_RULE_INBOUND);
+		run = xdp(frame_udp(EXTERNAL6, 1000 + i, A6, 80));
+		assert_drops(&run, DROP_REASON_RULE_INBOUND);
+		expect_xdp_passes(frame_tcp(EXTERNAL4, 1000, A4, 81, TCP_SYN));
+		expect_xdp_passes(frame_tcp(EXTERNAL4, 80, A4, 79, TCP_SYN));
+		expect_xdp_passes(frame_tcp(EXTERNAL4, 1000, B4, 80, TCP_SYN));
+		expect_xdp_passes(frame_echo(EXTERNAL4, A4, false, 80));
+	}
+	progrun_counters(progrun, "rule_hits", 22, after);
+	assert_int_equal(after[21].packets, before[21].packets + 6);
+	struct traffic drops = progrun_traffic(progrun, "drops", &key);
+	assert_int_equal(drops.packets, 6);
+	assert_int_equal(drops.bytes, after[21].bytes - before[21].bytes);
+	struct run run = xdp(frame_udp(EXTERNAL4, 1000, A4, 80));
+	assert_drops(&run, DROP_REASON_RULE_INBOUND);
+}
+
+static void test_a_denial_ends_with_its_policy(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		deny_port(80);
+		expect_xdp_passes(frame_udp(EXTERNAL4, 1000, A4, 81));
+		struct run run = xdp(frame_udp(EXTERNAL4, 1000, A4, 80));
+		assert_drops(&run, DROP_REASON_RULE_INBOUND);
+		deny_port(81);
+		expect_xdp_passes(frame_udp(EXTERNAL4, 1000, A4, 80));
+		run = xdp(frame_udp(EXTERNAL4, 1000, A4, 81));
+		assert_drops(&run, DROP_REASON_RULE_INBOUND);
+	}
+}
+
+/* A rule that looks at source ports: the next packet may have another one. */
+static void test_a_denial_by_more_is_not_remembered(void **state)
+{
+	const struct class_rule rules[] = {
+		{CLASS_ANY,
+		 {.action = ACTION_DENY,
+		  .flags = MATCH_IPV4 | MATCH_IPV6 | MATCH_SPORT,
+		  .sport_first = 1000,
+		  .sport_last = 1000,
+		  .rule_id = 21}},
+		{CLASS_ANY, {.action = ACTION_ALLOW, .flags = MATCH_IPV4 | MATCH_IPV6}},
+	};
+	struct fixture *fixture = table_fixture();
+	__u32 number = fixture_list(fixture, rules, 2, 0);
+	struct policy_list list;
+	/* As the engine says of lists that look at source ports. */
+	assert_true(progrun_get(fixture->progrun, "list", &number, &list));
+	list.flags = LIST_NO_CACHE;
+	progrun_put(fixture->progrun, "list", &number, &list);
+	fixture_policy(fixture, SLOT_A, number, fixture_list_allow(fixture));
+	for (int i = 0; i < 2; i++) {
+		struct run run = xdp(frame_tcp(EXTERNAL4, 1000, A4, 80, TCP_SYN));
+		assert_drops(&run, DROP_REASON_RULE_INBOUND);
+		expect_xdp_passes(frame_tcp(EXTERNAL4, 1001, A4, 80, TCP_SYN));
+	}
+}
+
 /* Policy is from_uplink's where the packet does not open a flow, or not all of it can be read. */
 static void test_other_packets_to_endpoints_pass(void **state)
 {
@@ -308,8 +393,11 @@ static void test_known_flows_pass(void **state)
 	deny_a();
 	expect_xdp_passes(frame_udp(EXTERNAL4, 1000, A4, 80));
 	expect_xdp_passes(frame_udp(EXTERNAL6, 1000, A6, 80));
-	struct run run = xdp(frame_udp(EXTERNAL4, 1001, A4, 80));
-	assert_drops(&run, DROP_REASON_POLICY_INBOUND);
+	for (int i = 0; i < 2; i++) {
+		struct run run = xdp(frame_udp(EXTERNAL4, 1001, A4, 80));
+		assert_drops(&run, DROP_REASON_POLICY_INBOUND);
+		expect_xdp_passes(frame_udp(EXTERNAL4, 1000, A4, 80));
+	}
 }
 
 /* Each packet counts once, whoever judges it last; what LOG rules say of it too. */
@@ -488,6 +576,9 @@ int main(void)
 		TEST(test_impossible_sources_are_martians),
 		TEST(test_what_is_not_certain_passes),
 		TEST(test_denied_openers_are_dropped),
+		TEST(test_a_denial_is_remembered_for_its_kind),
+		TEST(test_a_denial_ends_with_its_policy),
+		TEST(test_a_denial_by_more_is_not_remembered),
 		TEST(test_other_packets_to_endpoints_pass),
 		TEST(test_known_flows_pass),
 		TEST(test_rules_count_each_packet_once),

@@ -358,12 +358,8 @@ static void forget(struct agent *agent, const char *key)
 		return;
 	LL_DELETE(agent->host_endpoints, ep);
 	host_endpoints_refresh(agent);
+	give_slot(agent, ep);
 	policy_set_host_endpoint(agent->engine, key, NULL, 0);
-	if (ep->slot) {
-		commit_now(agent);
-		dataplane_set_endpoint(agent->dataplane, ep->slot, NULL, NULL);
-		endpoints_slot_give(agent, ep->slot);
-	}
 	ep->problem[0] = '\0';
 	show_problem(agent, ep);
 	free_endpoint(ep);

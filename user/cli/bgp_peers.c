@@ -108,8 +108,9 @@ bool bgp_peers_load(struct ctl *ctl, const char *host, uint8_t family, struct bg
 	return true;
 }
 
-static int show_family(struct ctl *ctl, const struct peer_scope *scope, uint8_t family)
+static int show_family(struct ctl *ctl, uint8_t family, const void *arg)
 {
+	const struct peer_scope *scope = arg;
 	bool v6 = family == 6;
 	const struct column columns[] = {
 		{scope->headings[v6], "ip", COLUMN_ADDRESS},
@@ -135,13 +136,7 @@ static int show_family(struct ctl *ctl, const struct peer_scope *scope, uint8_t 
 
 int bgp_peer_show(struct ctl *ctl, const struct args *args, const struct peer_scope *scope)
 {
-	int status = ctl_open(ctl) ? STATUS_DONE : STATUS_FAILED;
-
-	if (status == STATUS_DONE && !args_has(args, "--ipv6"))
-		status = show_family(ctl, scope, 4);
-	if (status == STATUS_DONE && !args_has(args, "--ipv4"))
-		status = show_family(ctl, scope, 6);
-	return status;
+	return command_each_family(ctl, args, show_family, scope);
 }
 
 bool bgp_default_as(struct ctl *ctl, const char **ret)

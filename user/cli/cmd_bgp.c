@@ -86,8 +86,7 @@ static const struct form forms[] = {
 };
 
 static const struct option_spec options[] = {
-	{"--ipv4", "Only IPv4."},
-	{"--ipv6", "Only IPv6."},
+	OPTIONS_FAMILY,
 	OPTION_OUTPUT,
 	{0},
 };

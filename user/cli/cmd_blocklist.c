@@ -6,54 +6,44 @@
 #include <string.h>
 
 #include "cli/table.h"
+#include "cli/validate.h"
 #include "model/blocklist.h"
 #include "store/keys.h"
-
-static int parse_cidrs(struct ctl *ctl, const struct args *args, struct cidr *ret, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const char *given = args_nth(args, "<CIDRS>", i);
-
-		if (cidr_parse(given, &ret[i]) < 0) {
-			out_say(&ctl->out, "Invalid CIDR specified %s", given);
-			return STATUS_FAILED;
-		}
-		cidr_mask(&ret[i]);
-	}
-	return ctl_open(ctl) ? STATUS_DONE : STATUS_FAILED;
-}
 
 static int blocklist_add(struct ctl *ctl, const struct args *args)
 {
 	size_t count = args_count(args, "<CIDRS>");
-	struct cidr *cidrs = arena_alloc(&ctl->out.arena, count * sizeof(*cidrs));
-	int status = parse_cidrs(ctl, args, cidrs, count);
+	struct cidr *cidrs = check_cidrs(&ctl->out, args, "<CIDRS>");
 	char key[KEY_MAX];
 
-	for (size_t i = 0; i < count && status == STATUS_DONE; i++) {
+	if (!cidrs || !ctl_open(ctl))
+		return STATUS_FAILED;
+	for (size_t i = 0; i < count; i++) {
 		if (!ctl_write(ctl, key_blocked(key, &cidrs[i]), ctl_keep(ctl, blocklist_format(&cidrs[i]))))
-			status = STATUS_FAILED;
+			return STATUS_FAILED;
 	}
-	return status;
+	return STATUS_DONE;
 }
 
 static int blocklist_remove(struct ctl *ctl, const struct args *args)
 {
 	size_t count = args_count(args, "<CIDRS>");
-	struct cidr *cidrs = arena_alloc(&ctl->out.arena, count * sizeof(*cidrs));
-	int status = parse_cidrs(ctl, args, cidrs, count), result = status;
+	struct cidr *cidrs = check_cidrs(&ctl->out, args, "<CIDRS>");
 	char key[KEY_MAX], text[CIDR_TEXT];
+	int status = STATUS_DONE;
 	bool found;
 
-	for (size_t i = 0; i < count && status == STATUS_DONE; i++) {
+	if (!cidrs || !ctl_open(ctl))
+		return STATUS_FAILED;
+	for (size_t i = 0; i < count; i++) {
 		if (!ctl_delete(ctl, key_blocked(key, &cidrs[i]), &found))
 			return STATUS_FAILED;
 		if (!found) {
 			out_say(&ctl->out, "%s is not on the block list.", cidr_format(&cidrs[i], text));
-			result = STATUS_FAILED;
+			status = STATUS_FAILED;
 		}
 	}
-	return result;
+	return status;
 }
 
 static const struct column columns[] = {
@@ -78,7 +68,7 @@ static void add_row(struct ctl *ctl, struct table *table, const struct store_nod
 	table_add(table, ctl_text(ctl, "%s", cidr_format(&cidr, text)), ctl_text(ctl, "%s", err.text));
 }
 
-static int show_family(struct ctl *ctl, uint8_t family)
+static int show_family(struct ctl *ctl, uint8_t family, const void *arg)
 {
 	struct store_list list;
 	struct table table;
@@ -97,13 +87,7 @@ static int show_family(struct ctl *ctl, uint8_t family)
 
 static int blocklist_show(struct ctl *ctl, const struct args *args)
 {
-	int status = ctl_open(ctl) ? STATUS_DONE : STATUS_FAILED;
-
-	if (status == STATUS_DONE && !args_has(args, "--ipv6"))
-		status = show_family(ctl, 4);
-	if (status == STATUS_DONE && !args_has(args, "--ipv4"))
-		status = show_family(ctl, 6);
-	return status;
+	return command_each_family(ctl, args, show_family, NULL);
 }
 
 static const struct form forms[] = {
@@ -114,8 +98,7 @@ static const struct form forms[] = {
 };
 
 static const struct option_spec options[] = {
-	{"--ipv4", "Only IPv4."},
-	{"--ipv6", "Only IPv6."},
+	OPTIONS_FAMILY,
 	OPTION_OUTPUT,
 	{0},
 };

@@ -181,8 +181,7 @@ static const struct option_spec options[] = {
 	{"--force", "Stop although there are endpoints on this host."},
 	{"--hostname=<HOSTNAME>", "The host to remove. [default: this host]"},
 	{"--remove-endpoints", "Remove the host's endpoints too."},
-	{"--ipv4", "Only IPv4."},
-	{"--ipv6", "Only IPv6."},
+	OPTIONS_FAMILY,
 	OPTION_OUTPUT,
 	{0},
 };

@@ -8,25 +8,12 @@
 
 #include "cli/cmd_pool_range.h"
 #include "cli/pool_list.h"
+#include "cli/validate.h"
 #include "ipam/ipam.h"
 #include "store/keys.h"
 
 /* Allocations from a pool that was just disabled may still be under way. */
 #define POOL_DISABLE_WAIT_S 3
-
-static int parse_cidrs(struct ctl *ctl, const struct args *args, struct cidr *ret, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const char *given = args_nth(args, "<CIDRS>", i);
-
-		if (cidr_parse(given, &ret[i]) < 0) {
-			out_say(&ctl->out, "Invalid CIDR specified %s", given);
-			return STATUS_FAILED;
-		}
-		cidr_mask(&ret[i]);
-	}
-	return STATUS_DONE;
-}
 
 static bool length_ok(struct ctl *ctl, const struct cidr *cidr)
 {
@@ -74,12 +61,11 @@ static bool overlap_ok(struct ctl *ctl, const struct cidr *cidrs, size_t count, 
 static int pool_add(struct ctl *ctl, const struct args *args)
 {
 	size_t count = args_count(args, "<CIDRS>");
-	struct cidr *cidrs = arena_alloc(&ctl->out.arena, count * sizeof(*cidrs));
+	struct cidr *cidrs = check_cidrs(&ctl->out, args, "<CIDRS>");
 	struct pool_options options = {args_has(args, "--ipip"), args_has(args, "--nat-outgoing")};
-	int status = parse_cidrs(ctl, args, cidrs, count);
 
-	if (status != STATUS_DONE)
-		return status;
+	if (!cidrs)
+		return STATUS_FAILED;
 	for (size_t i = 0; i < count; i++) {
 		if (options.ipip && cidrs[i].addr.family == 6) {
 			out_say(&ctl->out, "IP in IP not supported for IPv6 pools");
@@ -155,11 +141,9 @@ static int remove_one(struct ctl *ctl, const struct cidr *cidr, const char *give
 static int pool_remove(struct ctl *ctl, const struct args *args)
 {
 	size_t count = args_count(args, "<CIDRS>");
-	struct cidr *cidrs = arena_alloc(&ctl->out.arena, count * sizeof(*cidrs));
-	int status = parse_cidrs(ctl, args, cidrs, count);
+	struct cidr *cidrs = check_cidrs(&ctl->out, args, "<CIDRS>");
+	int status = cidrs && ctl_open(ctl) ? STATUS_DONE : STATUS_FAILED;
 
-	if (status == STATUS_DONE && !ctl_open(ctl))
-		status = STATUS_FAILED;
 	for (size_t i = 0; i < count && status == STATUS_DONE; i++)
 		status = remove_one(ctl, &cidrs[i], args_nth(args, "<CIDRS>", i));
 	return status;
@@ -183,7 +167,7 @@ static const char *options_text(const struct pool *pool)
 	return pool->masquerade ? "nat-outgoing" : "";
 }
 
-static int show_family(struct ctl *ctl, uint8_t family)
+static int show_family(struct ctl *ctl, uint8_t family, const void *arg)
 {
 	struct pool_list pools;
 	struct table table;
@@ -204,13 +188,7 @@ static int show_family(struct ctl *ctl, uint8_t family)
 
 static int pool_show(struct ctl *ctl, const struct args *args)
 {
-	int status = ctl_open(ctl) ? STATUS_DONE : STATUS_FAILED;
-
-	if (status == STATUS_DONE && !args_has(args, "--ipv6"))
-		status = show_family(ctl, 4);
-	if (status == STATUS_DONE && !args_has(args, "--ipv4"))
-		status = show_family(ctl, 6);
-	return status;
+	return command_each_family(ctl, args, show_family, NULL);
 }
 
 static const struct form forms[] = {
@@ -224,8 +202,7 @@ static const struct form forms[] = {
 static const struct option_spec options[] = {
 	{"--ipip", "Carry traffic between hosts of this pool in IP-in-IP (IPv4)."},
 	{"--nat-outgoing", "Masquerade traffic from the pool to addresses outside of all pools."},
-	{"--ipv4", "Only IPv4."},
-	{"--ipv6", "Only IPv6."},
+	OPTIONS_FAMILY,
 	OPTION_OUTPUT,
 	{0},
 };

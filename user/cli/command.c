@@ -55,6 +55,18 @@ static int run_form(struct ctl *ctl, const struct command *command, const struct
 	return STATUS_USAGE;
 }
 
+int command_each_family(struct ctl *ctl, const struct args *args,
+			int (*show)(struct ctl *ctl, uint8_t family, const void *arg), const void *arg)
+{
+	int status = ctl_open(ctl) ? STATUS_DONE : STATUS_FAILED;
+
+	if (status == STATUS_DONE && !args_has(args, "--ipv6"))
+		status = show(ctl, 4, arg);
+	if (status == STATUS_DONE && !args_has(args, "--ipv4"))
+		status = show(ctl, 6, arg);
+	return status;
+}
+
 int command_run(struct ctl *ctl, int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "--help";

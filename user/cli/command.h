@@ -33,6 +33,19 @@ struct command {
 		"-o <FORMAT>", "Output as 'text' (default) or 'json'."                                       \
 	}
 
+#define OPTIONS_FAMILY                                                                                       \
+	{"--ipv4", "Only IPv4."},                                                                            \
+	{                                                                                                    \
+		"--ipv6", "Only IPv6."                                                                       \
+	}
+
+/*
+ * Opens the datastore and calls `show` for IPv4 and IPv6, or for the one of OPTIONS_FAMILY that is given, up
+ * to the first failure.
+ */
+int command_each_family(struct ctl *ctl, const struct args *args,
+			int (*show)(struct ctl *ctl, uint8_t family, const void *arg), const void *arg);
+
 /* All commands, up to NULL. */
 extern const struct command *const commands[];
 

@@ -71,3 +71,20 @@ bool check_as(struct out *out, const char *text, uint32_t *ret)
 	out_say(out, "Invalid AS Number specified.");
 	return false;
 }
+
+struct cidr *check_cidrs(struct out *out, const struct args *args, const char *name)
+{
+	size_t count = args_count(args, name);
+	struct cidr *cidrs = arena_alloc(&out->arena, count * sizeof(*cidrs));
+
+	for (size_t i = 0; i < count; i++) {
+		const char *given = args_nth(args, name, i);
+
+		if (cidr_parse(given, &cidrs[i]) < 0) {
+			out_say(out, "Invalid CIDR specified %s", given);
+			return NULL;
+		}
+		cidr_mask(&cidrs[i]);
+	}
+	return cidrs;
+}

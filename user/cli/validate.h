@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/grammar.h"
 #include "cli/out.h"
 #include "util/addr.h"
 
@@ -18,5 +19,7 @@ bool integer_parse(const char *text, long *ret);
 bool check_profile_name(struct out *out, const char *name);
 bool check_ip(struct out *out, const char *text, struct addr *ret);
 bool check_as(struct out *out, const char *text, uint32_t *ret);
+/* The networks of an argument, without host bits, kept until the end of the run. NULL: told. */
+struct cidr *check_cidrs(struct out *out, const struct args *args, const char *name);
 
 #endif

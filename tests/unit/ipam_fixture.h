@@ -18,6 +18,11 @@ struct fixture {
 	struct plugin *plugin; /* of docker_fixture.h */
 };
 
+static inline struct store *store_of(void **state)
+{
+	return ((struct fixture *)*state)->store;
+}
+
 static inline int open_fixture(void **state, const char *where)
 {
 	static struct fixture fixture;
@@ -77,6 +82,13 @@ static inline int teardown_group(void **state)
 	remove_directory(directory);
 	return 0;
 }
+
+/* A test on each kind of store. */
+#define EACH(test)                                                                                           \
+	{"embedded: " #test, test, setup_sqlite, teardown, NULL},                                            \
+	{                                                                                                    \
+		"etcd: " #test, test, setup_etcd, teardown, NULL                                             \
+	}
 
 /* ---- words ---- */
 

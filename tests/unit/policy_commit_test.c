@@ -1,54 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * What a commit costs, in which order it writes where no random test would look, and what it denies when maps
- * are full.
- */
-#include <errno.h>
+/* What a commit costs, and in which order it writes where no random test would look. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "unit/policy_fixture.h"
-
-#define ALLOW_ALL "{'inbound_rules': [{}], 'outbound_rules': [{}]}"
-#define FROM_T	  "{'inbound_rules': [{'src_tag': 'T'}], 'outbound_rules': [{}]}"
-
-static void set_local(struct fixture *f, __u32 slot, const char *profiles)
-{
-	char name[16], *text;
-
-	snprintf(name, sizeof(name), "local%u", slot);
-	assert_true(
-		asprintf(
-			&text,
-			"{'state': 'active', 'name': 'cali%u', 'profile_ids': [%s], 'ipv4_nets': ['10.0.0.%u']}",
-			slot, profiles, slot) > 0);
-	assert_true(fixture_set_slot(f, WORKLOAD, name, text, slot));
-	free(text);
-}
-
-static void set_member(struct fixture *f, unsigned int i, const char *profiles)
-{
-	char name[32], *text;
-
-	snprintf(name, sizeof(name), "remote%u", i);
-	assert_true(
-		asprintf(
-			&text,
-			"{'state': 'active', 'name': 'cali%u', 'profile_ids': [%s], 'ipv4_nets': ['10.1.%u.%u']}",
-			i, profiles, i / 256, i % 256) > 0);
-	assert_true(fixture_set(f, WORKLOAD, name, text));
-	free(text);
-}
-
-static bool allows(struct fixture *f, __u32 slot, const char *packet)
-{
-	struct probe probe = probe_of(packet);
-
-	return maps_judge(&f->maps, slot, true, &probe).allowed;
-}
 
 static __u64 cost_of_commit(struct fixture *f)
 {
@@ -66,7 +23,7 @@ static void test_setting_writes_nothing(void **state)
 
 	fixture_init(&f, NULL);
 	fixture_set(&f, RULES, "p", FROM_T);
-	set_local(&f, 1, "'p'");
+	fixture_set_local(&f, 1, "'p'");
 	assert_int_equal(f.maps.writes, 0);
 	assert_true(cost_of_commit(&f) > 0);
 	fixture_done(&f);
@@ -80,7 +37,7 @@ static void test_nothing_changed_costs_nothing(void **state)
 	fixture_init(&f, NULL);
 	fixture_set(&f, RULES, "p", FROM_T);
 	fixture_set(&f, TAGS, "p", "['T']");
-	set_local(&f, 1, "'p'");
+	fixture_set_local(&f, 1, "'p'");
 	fixture_commit(&f);
 	fences = f.maps.fences;
 	assert_int_equal(cost_of_commit(&f), 0);
@@ -100,16 +57,16 @@ static void test_tag_member_costs_two_writes(void **state)
 	fixture_init(&f, NULL);
 	fixture_set(&f, RULES, "p", FROM_T);
 	fixture_set(&f, TAGS, "p", "['T']");
-	set_local(&f, 1, "'p'");
+	fixture_set_local(&f, 1, "'p'");
 	for (unsigned int i = 0; i < 300; i++)
-		set_member(&f, i, "'p'");
+		fixture_set_member(&f, i, "'p'");
 	fixture_commit(&f);
-	set_member(&f, 300, "'p'");
+	fixture_set_member(&f, 300, "'p'");
 	assert_int_equal(cost_of_commit(&f), 2);
-	assert_true(allows(&f, 1, "10.1.1.44 10.0.0.1 tcp 1 2"));
+	assert_true(fixture_lets_in(&f, 1, "10.1.1.44 10.0.0.1 tcp 1 2"));
 	fixture_set(&f, WORKLOAD, "remote300", NULL);
 	assert_int_equal(cost_of_commit(&f), 2 + 1);
-	assert_false(allows(&f, 1, "10.1.1.44 10.0.0.1 tcp 1 2"));
+	assert_false(fixture_lets_in(&f, 1, "10.1.1.44 10.0.0.1 tcp 1 2"));
 	policy_usage(f.engine, &usage);
 	assert_int_equal(usage.writes, f.maps.writes);
 	assert_int_equal(usage.rows, 1);
@@ -123,8 +80,8 @@ static void test_unused_tags_cost_nothing(void **state)
 
 	fixture_init(&f, NULL);
 	fixture_set(&f, RULES, "p", FROM_T);
-	set_local(&f, 1, "'p'");
-	set_member(&f, 1, "'q'");
+	fixture_set_local(&f, 1, "'p'");
+	fixture_set_member(&f, 1, "'q'");
 	fixture_commit(&f);
 	fixture_set(&f, TAGS, "q", "['U']");
 	fixture_set(&f, RULES, "q", FROM_T);
@@ -148,7 +105,7 @@ static void test_profile_change_costs_that_profile(void **state)
 			&f, RULES, name,
 			"{'inbound_rules': [{'protocol': 'tcp', 'dst_ports': [80]}, {'protocol': 'udp'}, {'src_tag': "
 			"'T'}], 'outbound_rules': [{}]}");
-		set_local(&f, (__u32)i + 1, quoted);
+		fixture_set_local(&f, (__u32)i + 1, quoted);
 	}
 	fixture_commit(&f);
 	fixture_set(
@@ -172,7 +129,7 @@ static void test_equal_endpoints_share_a_list(void **state)
 	fixture_init(&f, NULL);
 	fixture_set(&f, RULES, "p", FROM_T);
 	for (__u32 slot = 1; slot <= 20; slot++)
-		set_local(&f, slot, "'p'");
+		fixture_set_local(&f, slot, "'p'");
 	fixture_set_slot(
 		&f, WORKLOAD, "x",
 		"{'state': 'active', 'name': 'x', 'profile_ids': ['p'], 'labels': {'other': 'label'}}", 21);
@@ -198,7 +155,7 @@ static void look_for_mixture(void *arg, enum policy_map map, const void *key)
 {
 	struct mixture *mixture = arg;
 
-	mixture->seen |= allows(mixture->f, 2, "10.0.0.1 10.0.0.2 tcp 1 2");
+	mixture->seen |= fixture_lets_in(mixture->f, 2, "10.0.0.1 10.0.0.2 tcp 1 2");
 }
 
 /*
@@ -215,8 +172,8 @@ static void test_both_addresses_change_at_once(void **state)
 		fixture_init(&f, NULL);
 		fixture_set(&f, RULES, "p",
 			    "{'inbound_rules': [{'src_tag': 'T', '!dst_tag': 'T'}], 'outbound_rules': []}");
-		set_local(&f, order ? 2 : 1, "'p'");
-		set_local(&f, order ? 1 : 2, "'p'");
+		fixture_set_local(&f, order ? 2 : 1, "'p'");
+		fixture_set_local(&f, order ? 1 : 2, "'p'");
 		fixture_commit(&f);
 		f.maps.arg = &mixture;
 		f.maps.after = look_for_mixture;
@@ -227,7 +184,7 @@ static void test_both_addresses_change_at_once(void **state)
 		assert_false(mixture.seen);
 		/* The rule does match when only one is in the tag. */
 		fixture_set(&f, TAGS, "q", "['T']");
-		set_local(&f, 1, "'p', 'q'");
+		fixture_set_local(&f, 1, "'p', 'q'");
 		fixture_commit(&f);
 		assert_true(mixture.seen);
 		fixture_done(&f);
@@ -268,8 +225,8 @@ static void test_epoch_ends_between_addresses_and_lists(void **state)
 
 	fixture_init(&f, NULL);
 	fixture_set(&f, TAGS, "q", "['T', 'U']");
-	set_member(&f, 1, "'q'");
-	set_local(&f, 1, "'p'");
+	fixture_set_member(&f, 1, "'q'");
+	fixture_set_local(&f, 1, "'p'");
 	fixture_commit(&f);
 	f.maps.arg = &publication;
 	f.maps.after = follow_publication;
@@ -292,7 +249,7 @@ static void test_pool_change_makes_flows_recheck(void **state)
 
 	fixture_init(&f, NULL);
 	fixture_set(&f, RULES, "p", ALLOW_ALL);
-	set_local(&f, 1, "'p'");
+	fixture_set_local(&f, 1, "'p'");
 	fixture_commit(&f);
 	member = maps_generation(&f.maps, policy_generation_slot(f.engine, 1));
 	unknown = maps_generation(&f.maps, 77);
@@ -315,7 +272,7 @@ static void test_blocks_of_this_host_are_marked(void **state)
 
 	fixture_init(&f, NULL);
 	fixture_set(&f, RULES, "p", ALLOW_ALL);
-	set_local(&f, 1, "'p'");
+	fixture_set_local(&f, 1, "'p'");
 	fixture_set(&f, POOL, "10.0.0.0-16", "{'cidr': '10.0.0.0/16'}");
 	fixture_commit(&f);
 	unknown = maps_generation(&f.maps, 77);
@@ -336,166 +293,6 @@ static void test_blocks_of_this_host_are_marked(void **state)
 	fixture_done(&f);
 }
 
-/* ---- full maps ---- */
-
-/* Rules that no two profiles share: a page of its own. */
-static void set_many_rules(struct fixture *f, const char *profile, int count)
-{
-	char *text = malloc(100 + 80 * (size_t)count), *end = text;
-
-	assert_non_null(text);
-	end += sprintf(end, "{'inbound_rules': [");
-	for (int i = 0; i < count; i++)
-		end += sprintf(end, "%s{'protocol': 'tcp', 'dst_ports': [%d]}", i ? ", " : "", i + 1);
-	sprintf(end, "], 'outbound_rules': []}");
-	assert_true(fixture_set(f, RULES, profile, text));
-	free(text);
-}
-
-static void test_profile_that_does_not_fit(void **state)
-{
-	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_RULE] = 100};
-	struct fixture f;
-
-	fixture_init(&f, capacity);
-	set_many_rules(&f, "small", 40);
-	set_many_rules(&f, "big", 70);
-	set_local(&f, 1, "'small'");
-	fixture_commit(&f);
-	set_local(&f, 2, "'big'");
-	set_local(&f, 3, "'small', 'big'");
-	assert_int_equal(policy_commit(f.engine), -ENOSPC);
-	assert_non_null(fixture_problem(&f, "profile big"));
-	assert_int_equal(f.problem_count, 1);
-	assert_true(allows(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 40"));
-	assert_false(allows(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 40"));
-	/* The list goes as far as the profile that is missing. */
-	assert_true(allows(&f, 3, "8.8.8.8 10.0.0.3 tcp 1 40"));
-	assert_false(allows(&f, 3, "8.8.8.8 10.0.0.3 tcp 1 41"));
-	set_many_rules(&f, "small", 20);
-	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 0);
-	assert_true(allows(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 40"));
-	assert_true(allows(&f, 3, "8.8.8.8 10.0.0.3 tcp 1 41"));
-	fixture_done(&f);
-}
-
-/* New and old rules do not fit together, so the endpoint denies for a moment, but no longer than that. */
-static void test_profile_replaced_in_a_tight_map(void **state)
-{
-	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_RULE] = 100};
-	struct fixture f;
-
-	fixture_init(&f, capacity);
-	set_many_rules(&f, "p", 70);
-	set_local(&f, 1, "'p'");
-	fixture_commit(&f);
-	set_many_rules(&f, "p", 90);
-	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 0);
-	assert_true(allows(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 90"));
-	fixture_commit(&f);
-	fixture_done(&f);
-}
-
-static void test_list_that_does_not_fit(void **state)
-{
-	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_LIST] = 3};
-	struct fixture f;
-
-	fixture_init(&f, capacity);
-	fixture_set(&f, RULES, "p", ALLOW_ALL);
-	fixture_set(&f, RULES, "q", FROM_T);
-	set_local(&f, 1, "'p'");
-	fixture_commit(&f);
-	set_local(&f, 2, "'q'");
-	assert_int_equal(policy_commit(f.engine), -ENOSPC);
-	assert_non_null(fixture_problem(&f, "endpoint cali2"));
-	assert_int_equal(maps_policy(&f.maps, 2).inbound, 0);
-	assert_int_equal(maps_policy(&f.maps, 2).outbound, 0);
-	assert_true(allows(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 2"));
-	fixture_set(&f, WORKLOAD, "local1", NULL);
-	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 0);
-	assert_int_not_equal(maps_policy(&f.maps, 2).outbound, 0);
-	fixture_done(&f);
-}
-
-/* An address that is not in the maps as it should be closes its endpoint and what looks at its sets. */
-static void test_addresses_that_do_not_fit(void **state)
-{
-	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_ADDRESS4] = 4};
-	struct fixture f;
-
-	fixture_init(&f, capacity);
-	fixture_set(&f, RULES, "all", ALLOW_ALL);
-	fixture_set(&f, RULES, "not", "{'inbound_rules': [{'!src_tag': 'T'}], 'outbound_rules': [{}]}");
-	fixture_set(&f, TAGS, "tagged", "['T']");
-	set_local(&f, 1, "'all'");
-	set_local(&f, 2, "'not'");
-	set_member(&f, 1, "'tagged'");
-	set_member(&f, 2, "'tagged'");
-	fixture_commit(&f);
-	assert_true(allows(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 2"));
-	set_local(&f, 3, "'all'");
-	assert_int_equal(policy_commit(f.engine), -ENOSPC);
-	assert_non_null(fixture_problem(&f, "endpoint cali3"));
-	assert_int_equal(maps_policy(&f.maps, 3).inbound, 0);
-	set_member(&f, 3, "'tagged'");
-	assert_int_equal(policy_commit(f.engine), -ENOSPC);
-	assert_non_null(fixture_problem(&f, "profile not"));
-	assert_false(allows(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 2"));
-	assert_false(allows(&f, 2, "10.1.0.3 10.0.0.2 tcp 1 2"));
-	assert_true(allows(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 2"));
-	fixture_set(&f, WORKLOAD, "remote1", NULL);
-	fixture_set(&f, WORKLOAD, "remote2", NULL);
-	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 0);
-	assert_true(allows(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 2"));
-	assert_false(allows(&f, 2, "10.1.0.3 10.0.0.2 tcp 1 2"));
-	assert_int_not_equal(maps_policy(&f.maps, 3).inbound, 0);
-	fixture_done(&f);
-}
-
-static void test_slot_that_does_not_exist(void **state)
-{
-	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_ENDPOINT_POLICY] = 4};
-	struct strings profiles = {};
-	struct workload_endpoint endpoint = {.active = true, .profiles = profiles};
-	struct fixture f;
-
-	fixture_init(&f, capacity);
-	assert_int_equal(policy_set_endpoint(f.engine, "x", &endpoint, 4), -EINVAL);
-	assert_int_equal(policy_set_endpoint(f.engine, "x", &endpoint, 3), 0);
-	fixture_commit(&f);
-	fixture_done(&f);
-}
-
-/* Without a fence nothing is reused, and the commit says so; generations do not wait for it. */
-static void test_failing_fence(void **state)
-{
-	const __u32 capacity[POLICY_MAP_COUNT] = {[MAP_LIST] = 16};
-	struct fixture f;
-	struct policy_usage before, after;
-
-	fixture_init(&f, capacity);
-	fixture_set(&f, RULES, "p", ALLOW_ALL);
-	set_local(&f, 1, "'p'");
-	fixture_commit(&f);
-	policy_usage(f.engine, &before);
-	f.maps.failing_fence = true;
-	fixture_set(&f, RULES, "p", FROM_T);
-	assert_int_equal(policy_commit(f.engine), -EIO);
-	policy_usage(f.engine, &after);
-	assert_true(after.used[MAP_LIST] > before.used[MAP_LIST]);
-	assert_false(allows(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 2"));
-	f.maps.failing_fence = false;
-	fixture_commit(&f);
-	policy_usage(f.engine, &after);
-	assert_int_equal(after.used[MAP_LIST], before.used[MAP_LIST]);
-	fixture_done(&f);
-}
-
 /* ---- scale ---- */
 
 static double seconds(void)
@@ -511,7 +308,6 @@ static void feed_big_profile(struct policy_engine *engine, int profile)
 	char name[32], *text = malloc(100 * 100 + 100), *end = text, *json;
 	struct rules *rules;
 
-	assert_non_null(text);
 	assert_non_null(text);
 	end += sprintf(end, "{'inbound_rules': [");
 	for (int i = 0; i < 100; i++)
@@ -602,12 +398,6 @@ int main(void)
 		cmocka_unit_test(test_epoch_ends_between_addresses_and_lists),
 		cmocka_unit_test(test_pool_change_makes_flows_recheck),
 		cmocka_unit_test(test_blocks_of_this_host_are_marked),
-		cmocka_unit_test(test_profile_that_does_not_fit),
-		cmocka_unit_test(test_profile_replaced_in_a_tight_map),
-		cmocka_unit_test(test_list_that_does_not_fit),
-		cmocka_unit_test(test_addresses_that_do_not_fit),
-		cmocka_unit_test(test_slot_that_does_not_exist),
-		cmocka_unit_test(test_failing_fence),
 		cmocka_unit_test(test_scale),
 	};
 

@@ -76,6 +76,37 @@ bool fixture_set(struct fixture *fixture, enum kind kind, const char *name, cons
 	return fixture_set_slot(fixture, kind, name, text, 0);
 }
 
+static void set_endpoint(struct fixture *fixture, const char *name, __u32 slot, const char *profiles,
+			 const char *address)
+{
+	char *text;
+
+	assert_true(
+		asprintf(&text,
+			 "{'state': 'active', 'name': 'cali%u', 'profile_ids': [%s], 'ipv4_nets': ['%s']}",
+			 slot, profiles, address) > 0);
+	assert_true(fixture_set_slot(fixture, WORKLOAD, name, text, slot));
+	free(text);
+}
+
+void fixture_set_local(struct fixture *fixture, __u32 slot, const char *profiles)
+{
+	char name[32], address[32];
+
+	snprintf(name, sizeof(name), "local%u", slot);
+	snprintf(address, sizeof(address), "10.0.0.%u", slot);
+	set_endpoint(fixture, name, slot, profiles, address);
+}
+
+void fixture_set_member(struct fixture *fixture, unsigned int i, const char *profiles)
+{
+	char name[32], address[32];
+
+	snprintf(name, sizeof(name), "remote%u", i);
+	snprintf(address, sizeof(address), "10.1.%u.%u", i / 256, i % 256);
+	set_endpoint(fixture, name, 0, profiles, address);
+}
+
 void fixture_commit(struct fixture *fixture)
 {
 	assert_int_equal(policy_commit(fixture->engine), 0);
@@ -121,4 +152,11 @@ struct probe probe_of(const char *text)
 		probe.dport = (__u16)b;
 	}
 	return probe;
+}
+
+bool fixture_lets_in(struct fixture *fixture, __u32 slot, const char *packet)
+{
+	struct probe probe = probe_of(packet);
+
+	return maps_judge(&fixture->maps, slot, true, &probe).allowed;
 }

@@ -12,6 +12,9 @@
 #include "unit/mapeval.h"
 #include "unit/reference.h"
 
+#define ALLOW_ALL "{'inbound_rules': [{}], 'outbound_rules': [{}]}"
+#define FROM_T	  "{'inbound_rules': [{'src_tag': 'T'}], 'outbound_rules': [{}]}"
+
 struct reported {
 	char object[128], text[256];
 };
@@ -31,11 +34,17 @@ void fixture_done(struct fixture *fixture);
 bool fixture_set(struct fixture *fixture, enum kind kind, const char *name, const char *text);
 bool fixture_set_slot(struct fixture *fixture, enum kind kind, const char *name, const char *text,
 		      __u32 slot);
+/* Endpoint of this host with interface caliSLOT and address 10.0.0.SLOT; profiles: "'p', 'q'". */
+void fixture_set_local(struct fixture *fixture, __u32 slot, const char *profiles);
+/* Endpoint "remoteI" of another host with address 10.1.I/256.I%256. */
+void fixture_set_member(struct fixture *fixture, unsigned int i, const char *profiles);
 /* Must succeed. */
 void fixture_commit(struct fixture *fixture);
 
 /* The verdict, after checking that engine and reference agree. */
 bool fixture_allows(struct fixture *fixture, __u32 slot, bool inbound, const struct probe *probe);
+/* What the maps say to a packet to the endpoint, be it what the rules want or not. */
+bool fixture_lets_in(struct fixture *fixture, __u32 slot, const char *packet);
 /* "10.0.0.1 10.0.0.2 tcp 1000 80", "fd00::1 fd00::2 icmp 8 0", "10.0.0.1 10.0.0.2 132 1 2" */
 struct probe probe_of(const char *text);
 /* NULL: no problem is reported for the object. */

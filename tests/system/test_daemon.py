@@ -50,6 +50,25 @@ def test_a_second_daemon_leaves_the_pins_to_the_first(host):
     assert host.stop_node() == 0
 
 
+def heap_mib(host):
+    with open(f"/proc/{host.node_process.pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("RssAnon")) // 1024
+
+
+def test_memory_of_a_change_is_given_back(host):
+    host.start_node()
+    lab.until(lambda: in_sync(host), what="the daemon's readiness")
+    before = heap_mib(host)
+    rules = [{"action": "allow", "protocol": "tcp", "dst_ports": [port]} for port in range(1, 8000)]
+    host.calicoctl("profile", "add", "web")
+    for _ in range(2):  # the old and the new rules at once
+        host.calicoctl("profile", "web", "rule", "update",
+                       input=json.dumps({"id": "web", "inbound_rules": rules, "outbound_rules": []}))
+    lab.until(lambda: heap_mib(host) > before + 4, what="memory for the rules")
+    host.calicoctl("profile", "remove", "web")
+    lab.until(lambda: heap_mib(host) <= before + 1, 30, "the return of the memory")
+
+
 def test_teardown_takes_everything_out_of_the_kernel(host):
     host.settings["CALICO_BPFFS"] = host.path("own")  # no BPF file system yet: the daemon mounts one
     host.start_node()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Giving memory back after start-up. */
+/* Giving memory back after work. */
 #include "util/memory.h"
 
 #include <malloc.h>

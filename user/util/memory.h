@@ -4,8 +4,8 @@
 #define UTIL_MEMORY_H
 
 /*
- * Gives back what only starting needed: free heap, and the pages of programs and libraries that were touched
- * while they initialised themselves. The kernel maps those again from its page cache when they are used.
+ * Gives back what only starting or a change needed: free heap, and the pages of programs and libraries. The
+ * kernel maps those again from its page cache when they are used.
  */
 void memory_trim(void);
 

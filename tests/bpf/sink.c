@@ -12,21 +12,34 @@ static int no_fence(void *arg)
 	return 0;
 }
 
+/* `sink` is first: the operations' argument leads to it. */
+struct open_sink {
+	struct sink sink;
+	struct programs programs;
+};
+
+static void free_sink(struct open_sink *open)
+{
+	sink_done(&open->sink);
+	programs_unload(&open->programs);
+	free(open);
+}
+
 int sink_open(struct bpf_object *maps, bool fenced, struct policy_sink *ret)
 {
-	const struct programs programs = {.maps = maps};
-	struct sink *sink = calloc(1, sizeof(*sink));
+	struct open_sink *open = calloc(1, sizeof(*open));
 	int r;
 
-	if (!sink)
+	if (!open)
 		return -ENOMEM;
-	r = sink_init(sink, &programs);
+	r = held_add_maps(&open->programs.maps, maps);
+	if (!r)
+		r = sink_init(&open->sink, &open->programs);
 	if (r < 0) {
-		sink_done(sink);
-		free(sink);
+		free_sink(open);
 		return r;
 	}
-	*ret = sink->ops;
+	*ret = open->sink.ops;
 	if (!fenced)
 		ret->fence = no_fence;
 	return 0;
@@ -34,9 +47,7 @@ int sink_open(struct bpf_object *maps, bool fenced, struct policy_sink *ret)
 
 void sink_close(struct policy_sink *sink)
 {
-	if (!sink->arg)
-		return;
-	sink_done(sink->arg);
-	free(sink->arg);
+	if (sink->arg)
+		free_sink(sink->arg);
 	sink->arg = NULL;
 }

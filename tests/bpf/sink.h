@@ -10,8 +10,7 @@
 struct bpf_object;
 
 /*
- * The object must stay open. Unless fenced, the sink does not wait for packets: they only run when the test
- * runs them. 0 or -errno.
+ * Unless fenced, the sink does not wait for packets: they only run when the test runs them. 0 or -errno.
  */
 int sink_open(struct bpf_object *maps, bool fenced, struct policy_sink *ret);
 void sink_close(struct policy_sink *sink);

@@ -71,10 +71,8 @@ static int attach_interface(const struct dataplane *dp, enum role role, struct a
 
 static int pin_objects(const struct dataplane *dp, struct err *err)
 {
-	int rc = maps_pin(dp->programs.maps, dp->bpffs);
+	int rc = programs_pin(&dp->programs, dp->bpffs);
 
-	if (!rc)
-		rc = programs_pin(&dp->programs, dp->bpffs);
 	if (rc)
 		return err_set(err, -rc, "cannot pin the maps and programs in %s: %s", dp->bpffs,
 			       strerror(-rc));

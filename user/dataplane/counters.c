@@ -64,7 +64,7 @@ static int append_interfaces(struct drop_list *list, int map, __u32 capacity)
 
 int dataplane_drops(struct dataplane *dp, struct drop_count **ret, size_t *ret_count)
 {
-	const struct bpf_map *drops = bpf_object__find_map_by_name(dp->programs.maps, "drops");
+	int drops = programs_map(&dp->programs, "drops");
 	struct drop_list list = {.cpus = libbpf_num_possible_cpus()};
 	int rc;
 
@@ -75,7 +75,7 @@ int dataplane_drops(struct dataplane *dp, struct drop_count **ret, size_t *ret_c
 		return -ENOMEM;
 	rc = append_totals(&list, programs_map(&dp->programs, "drop_totals"));
 	if (!rc)
-		rc = append_interfaces(&list, bpf_map__fd(drops), bpf_map__max_entries(drops));
+		rc = append_interfaces(&list, drops, maps_capacity(drops));
 	free(list.per_cpu);
 	if (rc) {
 		free(list.entries);

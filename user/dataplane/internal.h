@@ -25,14 +25,36 @@ struct map_plan {
 };
 #define MAP_PLANS 28
 
-/* Sizes of all maps, in bytes of kernel memory about 33 MB with the defaults. */
+/* Sizes of all maps, in bytes of kernel memory about 32 MB with the defaults. */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS]);
 __u32 maps_entries(const struct map_plan plan[MAP_PLANS], const char *name);
 /* Before load: sizes; takes over what is pinned and fits. */
 int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLANS], const char *bpffs);
-/* Before load: all maps of `object` become those of `owner`, which is loaded. */
-int maps_share(struct bpf_object *object, const struct bpf_object *owner);
-int maps_pin(const struct bpf_object *object, const char *bpffs);
+/* Entries that the map has room for; 0 if it cannot be asked. */
+__u32 maps_capacity(int fd);
+
+/* ---- held.c: descriptors of what was loaded ---- */
+
+/*
+ * Maps, or programs, of one generation. libbpf's objects end when they are loaded: they are 2 MB of types and
+ * copies of programs.
+ */
+struct held {
+	struct {
+		char name[32];
+		int fd; /* owned */
+	} items[48];
+	size_t count;
+};
+
+/* Duplicates the descriptors of a loaded object; `suffix` becomes a part of the names. */
+int held_add_maps(struct held *held, const struct bpf_object *object);
+int held_add_programs(struct held *held, const struct bpf_object *object, const char *suffix);
+/* -ENOENT when there is none of that name. */
+int held_find(const struct held *held, const char *name);
+/* Pins all in that folder, see pin_path(). */
+int held_pin(const struct held *held, const char *bpffs, const char *folder);
+void held_done(struct held *held);
 
 /* ---- load.c: the objects ---- */
 
@@ -41,16 +63,8 @@ int maps_pin(const struct bpf_object *object, const char *bpffs);
 enum role { ROLE_ENDPOINT, ROLE_UPLINK, ROLE_HOST, ROLE_COUNT };
 
 struct programs {
-	struct from_endpoint_bpf *from;
-	struct to_endpoint_bpf *to;
-	struct from_uplink_bpf *from_uplink;
-	struct to_uplink_bpf *to_uplink;
-	struct screen_bpf *screen;
-	struct from_uplink_bpf *from_uplink_host; /* for ROLE_HOST */
-	struct to_uplink_bpf *to_uplink_host;
-	struct sweep_bpf *sweep;
-	struct bpf_object *maps;	  /* borrowed: the object that made the maps */
-	int hook[ROLE_COUNT][HOOK_COUNT]; /* borrowed descriptors */
+	struct held maps, programs;
+	int hook[ROLE_COUNT][HOOK_COUNT]; /* borrowed descriptors, as all below */
 	int screen_uplink, sweep_flows, purge_flows;
 };
 
@@ -60,7 +74,7 @@ int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLAN
 		  const struct settings *settings, struct err *err);
 void programs_unload(struct programs *programs);
 int programs_pin(const struct programs *programs, const char *bpffs);
-/* 0 when there is no map of that name. */
+/* -ENOENT when there is no map of that name. */
 int programs_map(const struct programs *programs, const char *name);
 
 /* ---- sink.c ---- */

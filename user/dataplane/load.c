@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Opens the objects, sets their settings, lets them share one set of maps and loads them. */
+/* Opens the objects, sets their settings, lets them share one set of maps, loads them and keeps what is
+ * loaded. */
 #include "dataplane/internal.h"
 
 #include <errno.h>
@@ -8,10 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <bpf/bpf.h>
 #include <sys/utsname.h>
 
-#include "dataplane/bpffs.h"
 #include "skel/from_endpoint.skel.h"
 #include "skel/from_uplink.skel.h"
 #include "skel/screen.skel.h"
@@ -60,164 +59,178 @@ void programs_log_libbpf(void)
 	libbpf_set_print(on_libbpf_message);
 }
 
-static int load_failed(const char *object, int rc, struct err *err)
+/* The skeletons of one load: some programs are loaded twice, for two roles. */
+struct objects {
+	struct from_endpoint_bpf *from;
+	struct to_endpoint_bpf *to;
+	struct from_uplink_bpf *from_uplink, *from_uplink_host;
+	struct to_uplink_bpf *to_uplink, *to_uplink_host;
+	struct screen_bpf *screen;
+	struct sweep_bpf *sweep;
+};
+
+static int open_objects(struct objects *objects, const struct settings *settings, struct err *err)
 {
-	struct utsname kernel = {0};
-
-	uname(&kernel);
-	return err_set(err, -rc, "kernel %s does not load the program %s: %s", kernel.release, object,
-		       complaint[0] ? complaint : strerror(-rc));
-}
-
-static int load_object(struct programs *programs, const char *name, struct bpf_object_skeleton *skeleton,
-		       struct err *err)
-{
-	struct bpf_object *object = *skeleton->obj;
-	int rc = 0;
-
-	complaint[0] = '\0';
-	if (programs->maps)
-		rc = maps_share(object, programs->maps);
-	if (!rc)
-		rc = bpf_object__load_skeleton(skeleton);
-	if (rc)
-		return load_failed(name, rc, err);
-	if (!programs->maps)
-		programs->maps = object;
-	return 0;
-}
-
-static int open_objects(struct programs *programs, const struct settings *settings, struct err *err)
-{
-	programs->from = from_endpoint_bpf__open();
-	programs->to = programs->from ? to_endpoint_bpf__open() : NULL;
-	programs->from_uplink = programs->to ? from_uplink_bpf__open() : NULL;
-	programs->to_uplink = programs->from_uplink ? to_uplink_bpf__open() : NULL;
-	programs->from_uplink_host = programs->to_uplink ? from_uplink_bpf__open() : NULL;
-	programs->to_uplink_host = programs->from_uplink_host ? to_uplink_bpf__open() : NULL;
-	programs->screen = programs->to_uplink_host ? screen_bpf__open() : NULL;
-	programs->sweep = programs->screen ? sweep_bpf__open() : NULL;
-	if (!programs->sweep)
+	objects->from = from_endpoint_bpf__open();
+	objects->to = objects->from ? to_endpoint_bpf__open() : NULL;
+	objects->from_uplink = objects->to ? from_uplink_bpf__open() : NULL;
+	objects->to_uplink = objects->from_uplink ? to_uplink_bpf__open() : NULL;
+	objects->from_uplink_host = objects->to_uplink ? from_uplink_bpf__open() : NULL;
+	objects->to_uplink_host = objects->from_uplink_host ? to_uplink_bpf__open() : NULL;
+	objects->screen = objects->to_uplink_host ? screen_bpf__open() : NULL;
+	objects->sweep = objects->screen ? sweep_bpf__open() : NULL;
+	if (!objects->sweep)
 		return err_set(err, errno, "cannot open the BPF programs: %s", strerror(errno));
-	programs->from->rodata->settings = *settings;
-	programs->to->rodata->settings = *settings;
-	programs->from_uplink->rodata->settings = *settings;
-	programs->to_uplink->rodata->settings = *settings;
-	programs->screen->rodata->settings = *settings;
-	programs->from_uplink_host->rodata->settings = *settings;
-	programs->from_uplink_host->rodata->settings.host_endpoints = 1;
-	programs->to_uplink_host->rodata->settings = *settings;
-	programs->to_uplink_host->rodata->settings.host_endpoints = 1;
-	programs->sweep->rodata->settings = *settings;
+	objects->from->rodata->settings = *settings;
+	objects->to->rodata->settings = *settings;
+	objects->from_uplink->rodata->settings = *settings;
+	objects->to_uplink->rodata->settings = *settings;
+	objects->screen->rodata->settings = *settings;
+	objects->from_uplink_host->rodata->settings = *settings;
+	objects->from_uplink_host->rodata->settings.host_endpoints = 1;
+	objects->to_uplink_host->rodata->settings = *settings;
+	objects->to_uplink_host->rodata->settings.host_endpoints = 1;
+	objects->sweep->rodata->settings = *settings;
 	return 0;
 }
 
-static void read_hooks(struct programs *programs)
+static void close_objects(struct objects *objects)
 {
-	int(*hook)[HOOK_COUNT] = programs->hook;
-
-	hook[ROLE_ENDPOINT][HOOK_INGRESS] = bpf_program__fd(programs->from->progs.from_endpoint);
-	hook[ROLE_ENDPOINT][HOOK_EGRESS] = bpf_program__fd(programs->to->progs.to_endpoint);
-	hook[ROLE_UPLINK][HOOK_INGRESS] = bpf_program__fd(programs->from_uplink->progs.from_uplink);
-	hook[ROLE_UPLINK][HOOK_EGRESS] = bpf_program__fd(programs->to_uplink->progs.to_uplink);
-	hook[ROLE_HOST][HOOK_INGRESS] = bpf_program__fd(programs->from_uplink_host->progs.from_uplink);
-	hook[ROLE_HOST][HOOK_EGRESS] = bpf_program__fd(programs->to_uplink_host->progs.to_uplink);
+	sweep_bpf__destroy(objects->sweep);
+	screen_bpf__destroy(objects->screen);
+	to_uplink_bpf__destroy(objects->to_uplink_host);
+	from_uplink_bpf__destroy(objects->from_uplink_host);
+	to_uplink_bpf__destroy(objects->to_uplink);
+	from_uplink_bpf__destroy(objects->from_uplink);
+	to_endpoint_bpf__destroy(objects->to);
+	from_endpoint_bpf__destroy(objects->from);
 }
 
-int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const char *bpffs,
-		  const struct settings *settings, struct err *err)
+/* Before load: all maps of the object become those that are held. */
+static int share_maps(const struct bpf_object *object, const struct held *maps)
 {
-	int rc;
+	struct bpf_map *map;
 
-	programs_log_libbpf();
-	rc = open_objects(programs, settings, err);
-	if (rc)
-		goto fail;
-	rc = maps_configure(programs->from->obj, plan, bpffs);
-	if (rc) {
-		err_set(err, -rc, "cannot configure the BPF maps: %s", strerror(-rc));
-		goto fail;
-	}
-	rc = load_object(programs, "from_endpoint", programs->from->skeleton, err);
-	if (!rc)
-		rc = load_object(programs, "to_endpoint", programs->to->skeleton, err);
-	if (!rc)
-		rc = load_object(programs, "from_uplink", programs->from_uplink->skeleton, err);
-	if (!rc)
-		rc = load_object(programs, "to_uplink", programs->to_uplink->skeleton, err);
-	if (!rc)
-		rc = load_object(programs, "from_uplink_host", programs->from_uplink_host->skeleton, err);
-	if (!rc)
-		rc = load_object(programs, "to_uplink_host", programs->to_uplink_host->skeleton, err);
-	if (!rc)
-		rc = load_object(programs, "screen", programs->screen->skeleton, err);
-	if (!rc)
-		rc = load_object(programs, "sweep", programs->sweep->skeleton, err);
-	if (rc)
-		goto fail;
-	read_hooks(programs);
-	programs->screen_uplink = bpf_program__fd(programs->screen->progs.screen_uplink);
-	programs->sweep_flows = bpf_program__fd(programs->sweep->progs.sweep_flows);
-	programs->purge_flows = bpf_program__fd(programs->sweep->progs.purge_flows);
-	return 0;
-fail:
-	programs_unload(programs);
-	return rc;
-}
-
-void programs_unload(struct programs *programs)
-{
-	sweep_bpf__destroy(programs->sweep);
-	screen_bpf__destroy(programs->screen);
-	to_uplink_bpf__destroy(programs->to_uplink_host);
-	from_uplink_bpf__destroy(programs->from_uplink_host);
-	to_uplink_bpf__destroy(programs->to_uplink);
-	from_uplink_bpf__destroy(programs->from_uplink);
-	to_endpoint_bpf__destroy(programs->to);
-	from_endpoint_bpf__destroy(programs->from);
-	memset(programs, 0, sizeof(*programs));
-}
-
-static int pin_object(const struct bpf_object *object, const char *suffix, const char *bpffs)
-{
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, object)
+	bpf_object__for_each_map(map, object)
 	{
-		char name[64], path[PIN_PATH];
-		int rc;
+		int rc, fd;
 
-		snprintf(name, sizeof(name), "%s%s", bpf_program__name(program), suffix);
-		rc = pin_path(path, bpffs, "programs/", name);
-		if (!rc)
-			rc = pin_replace(bpf_program__fd(program), path);
+		if (bpf_map__is_internal(map))
+			continue;
+		fd = held_find(maps, bpf_map__name(map));
+		rc = fd < 0 ? fd : bpf_map__reuse_fd(map, fd);
 		if (rc)
 			return rc;
 	}
 	return 0;
 }
 
-int programs_pin(const struct programs *programs, const char *bpffs)
+struct object {
+	const char *name, *suffix; /* of the role */
+	struct bpf_object_skeleton *skeleton;
+};
+
+static int load_failed(const struct object *object, int rc, struct err *err)
 {
-	const struct {
-		const struct bpf_object *object;
-		const char *suffix;
-	} pins[] = {
-		{programs->from->obj, ""},	  {programs->to->obj, ""},
-		{programs->from_uplink->obj, ""}, {programs->from_uplink_host->obj, "_host"},
-		{programs->to_uplink->obj, ""},	  {programs->to_uplink_host->obj, "_host"},
-		{programs->screen->obj, ""},	  {programs->sweep->obj, ""},
+	struct utsname kernel = {0};
+
+	uname(&kernel);
+	return err_set(err, -rc, "kernel %s does not load the program %s%s: %s", kernel.release, object->name,
+		       object->suffix, complaint[0] ? complaint : strerror(-rc));
+}
+
+static int load_object(struct programs *programs, const struct object *which, struct err *err)
+{
+	const struct bpf_object *object = *which->skeleton->obj;
+	const bool first = !programs->maps.count;
+	int rc = 0;
+
+	complaint[0] = '\0';
+	if (!first)
+		rc = share_maps(object, &programs->maps);
+	if (!rc)
+		rc = bpf_object__load_skeleton(which->skeleton);
+	if (!rc && first)
+		rc = held_add_maps(&programs->maps, object);
+	if (!rc)
+		rc = held_add_programs(&programs->programs, object, which->suffix);
+	return rc ? load_failed(which, rc, err) : 0;
+}
+
+static int load_objects(struct programs *programs, const struct objects *objects, struct err *err)
+{
+	const struct object all[] = {
+		{"from_endpoint", "", objects->from->skeleton},
+		{"to_endpoint", "", objects->to->skeleton},
+		{"from_uplink", "", objects->from_uplink->skeleton},
+		{"from_uplink", "_host", objects->from_uplink_host->skeleton},
+		{"to_uplink", "", objects->to_uplink->skeleton},
+		{"to_uplink", "_host", objects->to_uplink_host->skeleton},
+		{"screen", "", objects->screen->skeleton},
+		{"sweep", "", objects->sweep->skeleton},
 	};
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < sizeof(pins) / sizeof(pins[0]); i++)
-		rc = pin_object(pins[i].object, pins[i].suffix, bpffs);
+	for (size_t i = 0; !rc && i < sizeof(all) / sizeof(all[0]); i++)
+		rc = load_object(programs, &all[i], err);
 	return rc;
+}
+
+static void find_programs(struct programs *programs)
+{
+	static const char *const names[ROLE_COUNT][HOOK_COUNT] = {
+		[ROLE_ENDPOINT] = {[HOOK_INGRESS] = "from_endpoint", [HOOK_EGRESS] = "to_endpoint"},
+		[ROLE_UPLINK] = {[HOOK_INGRESS] = "from_uplink", [HOOK_EGRESS] = "to_uplink"},
+		[ROLE_HOST] = {[HOOK_INGRESS] = "from_uplink_host", [HOOK_EGRESS] = "to_uplink_host"},
+	};
+
+	for (int i = 0; i < ROLE_COUNT * HOOK_COUNT; i++) {
+		int role = i / HOOK_COUNT, hook = i % HOOK_COUNT;
+
+		programs->hook[role][hook] = held_find(&programs->programs, names[role][hook]);
+	}
+	programs->screen_uplink = held_find(&programs->programs, "screen_uplink");
+	programs->sweep_flows = held_find(&programs->programs, "sweep_flows");
+	programs->purge_flows = held_find(&programs->programs, "purge_flows");
+}
+
+int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const char *bpffs,
+		  const struct settings *settings, struct err *err)
+{
+	struct objects objects = {0};
+	int rc;
+
+	programs_log_libbpf();
+	rc = open_objects(&objects, settings, err);
+	if (!rc) {
+		rc = maps_configure(objects.from->obj, plan, bpffs);
+		if (rc)
+			err_set(err, -rc, "cannot configure the BPF maps: %s", strerror(-rc));
+	}
+	if (!rc)
+		rc = load_objects(programs, &objects, err);
+	close_objects(&objects);
+	if (rc)
+		programs_unload(programs);
+	else
+		find_programs(programs);
+	return rc;
+}
+
+void programs_unload(struct programs *programs)
+{
+	held_done(&programs->programs);
+	held_done(&programs->maps);
+}
+
+int programs_pin(const struct programs *programs, const char *bpffs)
+{
+	int rc = held_pin(&programs->maps, bpffs, "");
+
+	return rc ? rc : held_pin(&programs->programs, bpffs, "programs/");
 }
 
 int programs_map(const struct programs *programs, const char *name)
 {
-	const struct bpf_map *map = bpf_object__find_map_by_name(programs->maps, name);
-
-	return map ? bpf_map__fd(map) : -ENOENT;
+	return held_find(&programs->maps, name);
 }

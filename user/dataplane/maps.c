@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Sizes of the maps, sharing them between objects, taking over flows and counters, pins. */
+/* Sizes of the maps, and taking over flows and counters. */
 #include "dataplane/internal.h"
 
 #include <errno.h>
@@ -54,8 +54,8 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
  *	rule_hits	  16385 x 16 per CPU	 0.5 MB
  *	verdict_cache	   2048 x 32 per CPU	 0.1 MB
  *	drops		   8192 x (16+64+16/CPU) 0.9 MB
- *	events					 1.0 MB
- *						33 MB
+ *	events					 0.3 MB
+ *						32 MB
  */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS])
 {
@@ -93,7 +93,7 @@ void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_P
 		{"drops", KEPT, 8192},
 		{"drop_totals", KEPT, DROP_REASON_COUNT},
 		/* Anew, because rule numbers are: those of an earlier generation mean other rules. */
-		{"events", PLAIN, 1 << 20},
+		{"events", PLAIN, 1 << 18},
 		{"events_lost", PLAIN, 1},
 	};
 
@@ -154,41 +154,10 @@ int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLA
 	return 0;
 }
 
-int maps_share(struct bpf_object *object, const struct bpf_object *owner)
+__u32 maps_capacity(int fd)
 {
-	struct bpf_map *map;
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info);
 
-	bpf_object__for_each_map(map, object)
-	{
-		const struct bpf_map *source;
-		int rc;
-
-		if (bpf_map__is_internal(map))
-			continue;
-		source = bpf_object__find_map_by_name(owner, bpf_map__name(map));
-		rc = source ? bpf_map__reuse_fd(map, bpf_map__fd(source)) : -ENOENT;
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-int maps_pin(const struct bpf_object *object, const char *bpffs)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, object)
-	{
-		char path[PIN_PATH];
-		int rc;
-
-		if (bpf_map__is_internal(map))
-			continue;
-		rc = pin_path(path, bpffs, "", bpf_map__name(map));
-		if (!rc)
-			rc = pin_replace(bpf_map__fd(map), path);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.max_entries;
 }

@@ -73,12 +73,10 @@ int sink_init(struct sink *sink, const struct programs *programs)
 	sink->ops.erase = sink_erase;
 	sink->ops.fence = sink_fence;
 	for (int i = 0; i < POLICY_MAP_COUNT; i++) {
-		const struct bpf_map *map = bpf_object__find_map_by_name(programs->maps, map_name[i]);
-
-		if (!map)
-			return -ENOENT;
-		sink->map[i] = bpf_map__fd(map);
-		sink->ops.capacity[i] = bpf_map__max_entries(map);
+		sink->map[i] = programs_map(programs, map_name[i]);
+		if (sink->map[i] < 0)
+			return sink->map[i];
+		sink->ops.capacity[i] = maps_capacity(sink->map[i]);
 	}
 	return fence_new(&sink->fence);
 }

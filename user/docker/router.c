@@ -9,6 +9,8 @@
 #include "model/model.h"
 #include "util/log.h"
 
+#define RETRIED "empty request body (retry after a broken connection)"
+
 static int answer_nothing(struct call *call, struct err *err)
 {
 	return 0;
@@ -61,27 +63,27 @@ static int allocate_network(struct call *call, struct err *err)
 }
 
 static const struct route routes[] = {
-	{"Plugin.Activate", false, activate},
-	{"NetworkDriver.GetCapabilities", false, network_capabilities},
-	{"NetworkDriver.DiscoverNew", true, answer_nothing},
-	{"NetworkDriver.DiscoverDelete", true, answer_nothing},
-	{"NetworkDriver.AllocateNetwork", true, allocate_network},
-	{"NetworkDriver.FreeNetwork", true, answer_nothing},
-	{"NetworkDriver.CreateNetwork", true, network_create},
-	{"NetworkDriver.DeleteNetwork", true, network_delete},
-	{"NetworkDriver.CreateEndpoint", true, endpoint_create},
-	{"NetworkDriver.EndpointOperInfo", true, endpoint_info},
-	{"NetworkDriver.DeleteEndpoint", true, endpoint_delete},
-	{"NetworkDriver.Join", true, endpoint_join},
-	{"NetworkDriver.Leave", true, endpoint_leave},
-	{"NetworkDriver.ProgramExternalConnectivity", true, endpoint_program},
-	{"NetworkDriver.RevokeExternalConnectivity", true, answer_nothing},
-	{"IpamDriver.GetCapabilities", false, ipam_capabilities},
-	{"IpamDriver.GetDefaultAddressSpaces", false, address_spaces},
-	{"IpamDriver.RequestPool", true, pool_request},
-	{"IpamDriver.ReleasePool", true, answer_nothing}, /* pools are shared and not counted */
-	{"IpamDriver.RequestAddress", true, address_request},
-	{"IpamDriver.ReleaseAddress", true, address_give_back},
+	{"Plugin.Activate", BODY_IGNORED, activate},
+	{"NetworkDriver.GetCapabilities", BODY_IGNORED, network_capabilities},
+	{"NetworkDriver.DiscoverNew", BODY_OPTIONAL, answer_nothing},
+	{"NetworkDriver.DiscoverDelete", BODY_OPTIONAL, answer_nothing},
+	{"NetworkDriver.AllocateNetwork", BODY_OPTIONAL, allocate_network},
+	{"NetworkDriver.FreeNetwork", BODY_OPTIONAL, answer_nothing},
+	{"NetworkDriver.CreateNetwork", BODY_REQUIRED, network_create},
+	{"NetworkDriver.DeleteNetwork", BODY_REQUIRED, network_delete},
+	{"NetworkDriver.CreateEndpoint", BODY_REQUIRED, endpoint_create},
+	{"NetworkDriver.EndpointOperInfo", BODY_OPTIONAL, endpoint_info},
+	{"NetworkDriver.DeleteEndpoint", BODY_REQUIRED, endpoint_delete},
+	{"NetworkDriver.Join", BODY_REQUIRED, endpoint_join},
+	{"NetworkDriver.Leave", BODY_REQUIRED, endpoint_leave},
+	{"NetworkDriver.ProgramExternalConnectivity", BODY_OPTIONAL, endpoint_program},
+	{"NetworkDriver.RevokeExternalConnectivity", BODY_OPTIONAL, answer_nothing},
+	{"IpamDriver.GetCapabilities", BODY_IGNORED, ipam_capabilities},
+	{"IpamDriver.GetDefaultAddressSpaces", BODY_IGNORED, address_spaces},
+	{"IpamDriver.RequestPool", BODY_REQUIRED, pool_request},
+	{"IpamDriver.ReleasePool", BODY_OPTIONAL, answer_nothing}, /* pools are shared and not counted */
+	{"IpamDriver.RequestAddress", BODY_REQUIRED, address_request},
+	{"IpamDriver.ReleaseAddress", BODY_REQUIRED, address_give_back},
 };
 
 const struct route *router_find(const char *path)
@@ -96,8 +98,9 @@ const struct route *router_find(const char *path)
 }
 
 /*
- * When a connection breaks under a request, dockerd repeats it with an empty body and takes {} for success:
- * an empty body must be an error.
+ * When a connection breaks under a request, dockerd repeats it with an empty body, and takes {} for success:
+ * that must be an error, except where nothing was asked for. There an error would be worse: dockerd gives up
+ * the start of the container, and if its EndpointOperInfo fails as well, keeps the endpoint for ever.
  */
 static int read_body(const struct route *route, const struct server_request *request, json_t **ret,
 		     struct err *err)
@@ -105,10 +108,10 @@ static int read_body(const struct route *route, const struct server_request *req
 	int rc;
 
 	*ret = NULL;
-	if (!route->has_arguments)
+	if (route->body == BODY_IGNORED)
 		return 0;
 	if (!request->body[strspn(request->body, " \t\r\n")])
-		return err_set(err, EBADMSG, "empty request body (retry after a broken connection)");
+		return route->body == BODY_OPTIONAL ? 0 : err_set(err, EBADMSG, RETRIED);
 	rc = model_json_parse(request->body, ret, err);
 	if (rc < 0)
 		return err_prefix(err, -EBADMSG, "the request is not JSON");

@@ -5,9 +5,15 @@
 
 #include "docker/internal.h"
 
+enum route_body {
+	BODY_IGNORED,  /* dockerd sends none */
+	BODY_OPTIONAL, /* nothing is done with it that matters: an empty one must not fail, see router.c */
+	BODY_REQUIRED, /* an empty one is an error, see router.c */
+};
+
 struct route {
 	const char *method; /* "NetworkDriver.Join" */
-	bool has_arguments; /* an empty body is then an error, see router.c */
+	enum route_body body;
 	int (*handle)(struct call *call, struct err *err);
 };
 

@@ -411,6 +411,11 @@ static void test_rule_texts(void **state)
 	assert_int_equal(strlen(info->text), RULE_TEXT_LENGTH - 1);
 	assert_string_equal(&info->text[RULE_TEXT_LENGTH - 4], "...");
 	assert_memory_equal(info->text, "allow tcp from !ports 100,200,", 30);
+
+	/* One that is denied instead does not claim to allow. */
+	set_rules(&f, "{'protocol': 'icmp', 'icmp_type': 255}");
+	info = maps_rule_info(&f.maps, id_of(&f, any));
+	assert_string_equal(info->text, "deny all, in place of: allow icmp type 255");
 	fixture_done(&f);
 }
 

@@ -40,9 +40,10 @@ __attribute__((format(printf, 3, 4))) static void put_line(char *line, size_t si
 	va_end(args);
 }
 
-static int describe(const struct compiler *compiler, size_t position, struct rule_info *ret)
+static int describe(const struct compiler *compiler, size_t position, bool denies_all, struct rule_info *ret)
 {
 	static const char cut[] = "...";
+	const char *instead = denies_all ? "deny all, in place of: " : "";
 	char *text = rule_describe(&compiler->set->rules[compiler->direction]->items[position]);
 
 	if (!text)
@@ -51,21 +52,21 @@ static int describe(const struct compiler *compiler, size_t position, struct rul
 	put_line(ret->object, sizeof(ret->object), "%s", compiler->set->title);
 	put_line(ret->direction, sizeof(ret->direction), "%s",
 		 compiler->direction == INBOUND ? "inbound" : "outbound");
-	put_line(ret->text, sizeof(ret->text), "%s", text);
-	if (strlen(text) >= sizeof(ret->text))
+	put_line(ret->text, sizeof(ret->text), "%s%s", instead, text);
+	if (strlen(instead) + strlen(text) >= sizeof(ret->text))
 		memcpy(&ret->text[sizeof(ret->text) - sizeof(cut)], cut, sizeof(cut));
 	free(text);
 	return 0;
 }
 
 /* The id of the rule at a position, with a reference. */
-static int rule_id(struct compiler *compiler, size_t position, __u32 *ret)
+static int rule_id(struct compiler *compiler, size_t position, bool denies_all, __u32 *ret)
 {
 	__u32 *id = &compiler->set->ids[compiler->direction][position];
 	struct rule_info info;
 
 	if (!*id) {
-		int r = describe(compiler, position, &info);
+		int r = describe(compiler, position, denies_all, &info);
 
 		if (r == 0)
 			r = rule_id_get(compiler->engine, &info, id);
@@ -179,19 +180,20 @@ static int add_log(struct policy_engine *engine, const struct rule *rule, struct
 static int compile_rule(struct compiler *compiler, const struct rule *rule, size_t position)
 {
 	struct outline outline;
+	bool always;
 	int r;
 
 	if (!outline_rule(rule, &outline))
 		return 0;
+	always = outline.common.flags & MATCH_ALWAYS;
 	r = outline_addresses(compiler->engine, rule, &outline);
 	if (r <= 0)
 		return r;
 	r = add_log(compiler->engine, rule, &outline.common);
 	if (r == 0)
-		r = rule_id(compiler, position, &outline.common.rule_id);
+		r = rule_id(compiler, position, always, &outline.common.rule_id);
 	if (r == 0)
-		r = outline.common.flags & MATCH_ALWAYS ? emit(compiler, &outline, &outline.common)
-							: emit_ports(compiler, rule, &outline);
+		r = always ? emit(compiler, &outline, &outline.common) : emit_ports(compiler, rule, &outline);
 	rule_release(compiler->engine, &outline.common);
 	return r;
 }

@@ -107,11 +107,20 @@ def test_profile_with_bad_rules_denies(scene):
     key = "policy/profile/victim/rules"
     for name, bad in BAD_RULES.items():
         scene.documents.put({key: bad})
-        lab.until(lambda: key in scene.problems(), what=f"the complaint about {name}")
-        assert set(scene.problems()) == {key}, name
+        lab.until(lambda: set(scene.problems()) == {key, "profile victim"}, what=f"the complaints about {name}")
         assert not scene.passes(scene.victim, 0.1), name
         scene.documents.put({key: rules(FRIENDS)})
         lab.until(lambda: not scene.problems() and scene.passes(scene.victim), what=f"the end of {name}")
+
+
+def test_missing_profile_is_named(scene):
+    scene.documents.put({"policy/profile/victim/rules": None})
+    told = lab.until(scene.problems, what="the complaint")
+    assert set(told) == {"profile victim"}
+    assert told["profile victim"].startswith("it does not exist or is not valid, so it denies; ")
+    assert not scene.passes(scene.victim, 0.1)
+    scene.documents.put({"policy/profile/victim/rules": rules(FRIENDS)})
+    lab.until(lambda: not scene.problems() and scene.passes(scene.victim), what="the profile's return")
 
 
 def test_endpoint_that_is_none_is_denied(scene):

@@ -157,9 +157,11 @@ static void test_profiles_in_order(void **state)
 	fixture_set(&f, RULES, "q", NULL);
 	assert_false(allows(&f));
 	assert_int_equal(deciding_step(&f), STEP_NO_PROFILE);
+	assert_non_null(strstr(fixture_problem(&f, "profile q"), "does not exist or is not valid"));
 	set_endpoint(&f, "'profile_ids': []");
 	assert_false(allows(&f));
 	assert_int_equal(maps_policy(&f.maps, 1).inbound, 0);
+	assert_int_equal(f.problem_count, 0); /* nobody here lists it any more */
 	fixture_done(&f);
 }
 

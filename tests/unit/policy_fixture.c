@@ -34,12 +34,17 @@ const char *fixture_problem(const struct fixture *fixture, const char *object)
 	return NULL;
 }
 
+bool is_of_documents(const char *text)
+{
+	return strstr(text, "is that of another endpoint") || strstr(text, "does not exist or is not valid");
+}
+
 size_t fixture_denials(const struct fixture *fixture)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < fixture->problem_count; i++)
-		count += !strstr(fixture->problems[i].text, "is that of another endpoint");
+		count += !is_of_documents(fixture->problems[i].text);
 	return count;
 }
 

@@ -49,7 +49,9 @@ bool fixture_lets_in(struct fixture *fixture, __u32 slot, const char *packet);
 struct probe probe_of(const char *text);
 /* NULL: no problem is reported for the object. */
 const char *fixture_problem(const struct fixture *fixture, const char *object);
-/* Problems, but for those of endpoints with another's address: of what denies. */
+/* A problem of the documents, whatever room there is: an address of two endpoints, a missing profile. */
+bool is_of_documents(const char *text);
+/* Problems of other kinds. */
 size_t fixture_denials(const struct fixture *fixture);
 
 #endif

@@ -97,7 +97,7 @@ static void add_entry(struct view *view, struct table *table, const struct inspe
 {
 	static const char *const ends[] = {
 		[STEP_END_TIER] = "deny what no rule of the tier decided",
-		[STEP_NO_PROFILE] = "deny: the profile is missing or invalid",
+		[STEP_NO_PROFILE] = "deny: a profile is missing or invalid, see 'calicoctl status'",
 		[STEP_DENIED] = "deny: could not be put in force, see 'calicoctl status'",
 	};
 	struct ctl *ctl = view->ctl;

@@ -9,6 +9,8 @@
 
 static const char does_not_fit[] =
 	"its rules do not fit into the policy maps, so it denies; use fewer rules or profiles";
+static const char missing[] =
+	"it does not exist or is not valid, so it denies; create it, or take it off the endpoints that list it";
 static const char stale[] =
 	"addresses that its rules ask for do not fit into the maps, so it denies; use fewer endpoints or nets";
 
@@ -115,7 +117,15 @@ void ruleset_report(struct policy_engine *engine, struct ruleset *set, const cha
 
 static void report(struct policy_engine *engine, struct ruleset *set)
 {
-	ruleset_report(engine, set, set->failure ? set->failure : set->stale ? stale : NULL);
+	const char *text = NULL;
+
+	if (set->failure)
+		text = set->failure;
+	else if (set->stale)
+		text = stale;
+	else if (set->users && !set->rules[INBOUND])
+		text = missing;
+	ruleset_report(engine, set, text);
 }
 
 /* The pages that are in force stay, for lists refer to them. */

@@ -13,6 +13,7 @@
 
 #include "sink.h"
 #include "unit/feed.h"
+#include "unit/problems.h"
 
 /* The programs tell of ten drops per second, interface and reason. Giving them another ten takes a while. */
 #define SHOTS_PER_BUDGET 8
@@ -21,8 +22,7 @@ static void note_problem(void *arg, const char *object, const char *text)
 {
 	struct stage *stage = arg;
 
-	/* That two endpoints have one address is an event like others. */
-	if (text && !strstr(text, "is that of another endpoint"))
+	if (text && !problem_is_of_documents(text))
 		snprintf(stage->problem, sizeof(stage->problem), "%s: %s", object, text);
 }
 

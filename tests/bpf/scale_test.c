@@ -21,6 +21,7 @@
 #include "flow.h"
 #include "packet.h"
 #include "unit/feed.h"
+#include "unit/problems.h"
 
 #define ENDPOINTS    10000
 #define LOCALS	     1000 /* of them on this host at most, one per profile */
@@ -32,45 +33,14 @@
 #define SETTLE_SECONDS                                                                                       \
 	200 /* until the whole cluster is in force; far too long, but for a slow virtual machine */
 
-struct reported {
-	char object[64], text[256];
-};
-
 static struct lab {
 	struct dataplane *dp;
 	struct policy_engine *engine;
 	int ifindex, uplink;
-	struct reported problems[128]; /* not solved yet */
-	size_t problem_count;
+	struct problems problems;
 } lab;
 
 /* ---- the host ---- */
-
-static void note_problem(void *arg, const char *object, const char *text)
-{
-	size_t i = 0;
-
-	while (i < lab.problem_count && strcmp(lab.problems[i].object, object) != 0)
-		i++;
-	if (!text) {
-		assert_true(i < lab.problem_count);
-		lab.problems[i] = lab.problems[--lab.problem_count];
-		return;
-	}
-	assert_true(i < sizeof(lab.problems) / sizeof(lab.problems[0]));
-	snprintf(lab.problems[i].object, sizeof(lab.problems[i].object), "%s", object);
-	snprintf(lab.problems[i].text, sizeof(lab.problems[i].text), "%s", text);
-	lab.problem_count += i == lab.problem_count;
-}
-
-static const char *problem_of(const char *object)
-{
-	for (size_t i = 0; i < lab.problem_count; i++) {
-		if (strcmp(lab.problems[i].object, object) == 0)
-			return lab.problems[i].text;
-	}
-	return NULL;
-}
 
 /* Capacities 0: the daemon's defaults. */
 static void start(__u32 rules, __u32 addresses)
@@ -84,8 +54,9 @@ static void start(__u32 rules, __u32 addresses)
 	struct err err;
 
 	env_ok(dataplane_open(&config, &lab.dp, &err), &err);
-	assert_int_equal(policy_engine_new(dataplane_sink(lab.dp), note_problem, NULL, &lab.engine), 0);
-	lab.problem_count = 0;
+	assert_int_equal(policy_engine_new(dataplane_sink(lab.dp), problems_note, &lab.problems, &lab.engine),
+			 0);
+	lab.problems.count = 0;
 	lab.ifindex = env_veth("cali0001");
 	lab.uplink = env_veth("uplink");
 }
@@ -290,7 +261,7 @@ static void run_cluster(__u32 rule_capacity, unsigned int locals)
 		heap);
 	print_message("# %u rows, %u sets, %u rules, %u steps\n", usage.rows, usage.sets,
 		      usage.used[MAP_RULE], usage.used[MAP_STEP]);
-	assert_int_equal(lab.problem_count, 0);
+	assert_int_equal(lab.problems.count, 0);
 	assert_true(now() - begin < SETTLE_SECONDS);
 	assert_in_range(heap, 1, HEAP_MB_MOST);
 	check_cluster(locals);
@@ -317,7 +288,7 @@ static void test_long_profile(void **state)
 	set_endpoint(1, "long", 1, true);
 	set_endpoint(2, "other", 0, true);
 	commit(0);
-	assert_int_equal(lab.problem_count, 0);
+	assert_int_equal(lab.problems.count, 0);
 	/* The last rule of all decides, or none does. */
 	assert_false(admits(1, "10.65.0.3", 443));
 	set_tags("other", "nobody");
@@ -338,15 +309,15 @@ static void test_rules_that_do_not_fit(void **state)
 	set_endpoint(2, "large", 2, true);
 	set_endpoint(3, "small", 0, true);
 	commit(-ENOSPC);
-	assert_non_null(problem_of("profile large"));
-	assert_non_null(strstr(problem_of("profile large"), "do not fit"));
-	assert_null(problem_of("profile small"));
+	assert_non_null(problems_find(&lab.problems, "profile large"));
+	assert_non_null(strstr(problems_find(&lab.problems, "profile large"), "do not fit"));
+	assert_null(problems_find(&lab.problems, "profile small"));
 	assert_true(admits(1, "10.65.0.4", 443));
 	assert_false(admits(2, "10.65.0.4", 443));
 	/* It is only the size that was wrong. */
 	set_rules("large", 20, 443, "t");
 	commit(0);
-	assert_int_equal(lab.problem_count, 0);
+	assert_int_equal(lab.problems.count, 0);
 	assert_true(admits(2, "10.65.0.4", 443));
 	stop();
 }
@@ -367,13 +338,13 @@ static void test_addresses_that_do_not_fit(void **state)
 		set_endpoint(i, "member", 0, true);
 	commit(-ENOSPC);
 	/* Who must know all members denies; who asks for nothing that is missing goes on. */
-	assert_non_null(problem_of("profile open"));
+	assert_non_null(problems_find(&lab.problems, "profile open"));
 	assert_false(admits(1, "10.65.0.4", 443));
 	assert_true(admits(2, "192.0.2.1", 2001));
 	for (unsigned int i = 4; i < 200; i++)
 		set_endpoint(i, "member", 0, false);
 	commit(0);
-	assert_int_equal(lab.problem_count, 0);
+	assert_int_equal(lab.problems.count, 0);
 	assert_true(admits(1, "10.65.0.4", 443));
 	stop();
 }
@@ -393,13 +364,13 @@ static void test_endpoints_that_do_not_fit(void **state)
 	commit(-ENOSPC);
 	for (unsigned int i = 1; i < 100; i++) {
 		snprintf(object, sizeof(object), "endpoint cali%04u", i);
-		denied += problem_of(object) != NULL;
+		denied += problems_find(&lab.problems, object) != NULL;
 	}
 	assert_true(denied >= 99 - 64 && denied < 99);
 	for (unsigned int i = 50; i < 100; i++)
 		set_endpoint(i, "open", i, false);
 	commit(0);
-	assert_int_equal(lab.problem_count, 0);
+	assert_int_equal(lab.problems.count, 0);
 	for (unsigned int i = 1; i < 50; i++)
 		assert_true(admits(i, "10.65.0.101", 443));
 	stop();

@@ -157,11 +157,11 @@ static void test_profiles_in_order(void **state)
 	fixture_set(&f, RULES, "q", NULL);
 	assert_false(allows(&f));
 	assert_int_equal(deciding_step(&f), STEP_NO_PROFILE);
-	assert_non_null(strstr(fixture_problem(&f, "profile q"), "does not exist or is not valid"));
+	assert_non_null(strstr(problems_find(&f.problems, "profile q"), "does not exist or is not valid"));
 	set_endpoint(&f, "'profile_ids': []");
 	assert_false(allows(&f));
 	assert_int_equal(maps_policy(&f.maps, 1).inbound, 0);
-	assert_int_equal(f.problem_count, 0); /* nobody here lists it any more */
+	assert_int_equal(f.problems.count, 0); /* nobody here lists it any more */
 	fixture_done(&f);
 }
 
@@ -307,24 +307,24 @@ static void test_address_of_two_endpoints(void **state)
 	fixture_set(&f, RULES, "q", "{'inbound_rules': [{'src_tag': 'T'}], 'outbound_rules': []}");
 	fixture_set_slot(&f, WORKLOAD, "one", one, 2);
 	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 0);
+	assert_int_equal(f.problems.count, 0);
 	fixture_set_slot(&f, WORKLOAD, "two", two, 3);
 	fixture_commit(&f);
 	assert_true(fixture_allows(&f, 1, true, &probe));
 	assert_int_equal(maps_address(&f.maps, &probe.src).endpoint, 3);
-	assert_non_null(strstr(fixture_problem(&f, "endpoint c1"), "is that of another endpoint"));
-	assert_null(fixture_problem(&f, "endpoint c2"));
+	assert_non_null(strstr(problems_find(&f.problems, "endpoint c1"), "is that of another endpoint"));
+	assert_null(problems_find(&f.problems, "endpoint c2"));
 	fixture_set_slot(&f, WORKLOAD, "two", without, 3);
 	fixture_commit(&f);
 	assert_true(fixture_allows(&f, 1, true, &probe));
 	assert_int_equal(maps_address(&f.maps, &probe.src).endpoint, 2);
-	assert_int_equal(f.problem_count, 0);
+	assert_int_equal(f.problems.count, 0);
 	fixture_set_slot(&f, WORKLOAD, "two", two, 3);
 	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 1);
+	assert_int_equal(f.problems.count, 1);
 	fixture_set(&f, WORKLOAD, "one", NULL);
 	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 0);
+	assert_int_equal(f.problems.count, 0);
 	fixture_set(&f, WORKLOAD, "two", NULL);
 	fixture_commit(&f);
 	assert_false(fixture_allows(&f, 1, true, &probe));
@@ -404,7 +404,7 @@ static void test_host_endpoint_s_problems_name_it(void **state)
 	fixture_set_slot(&f, HOST_ENDPOINT, "/calico/v1/host/h/endpoint/eth",
 			 "{'expected_ipv4_addrs': ['192.0.2.1', '192.0.2.2'], 'profile_ids': ['p']}", 3);
 	assert_int_equal(policy_commit(f.engine), -ENOSPC);
-	assert_non_null(fixture_problem(&f, "host endpoint eth"));
+	assert_non_null(problems_find(&f.problems, "host endpoint eth"));
 	fixture_done(&f);
 }
 

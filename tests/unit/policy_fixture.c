@@ -6,45 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void note_problem(void *arg, const char *object, const char *text)
-{
-	struct fixture *fixture = arg;
-	size_t i = 0;
-
-	while (i < fixture->problem_count && strcmp(fixture->problems[i].object, object) != 0)
-		i++;
-	if (!text) {
-		/* Only what was reported can be solved. */
-		assert_true(i < fixture->problem_count);
-		fixture->problems[i] = fixture->problems[--fixture->problem_count];
-		return;
-	}
-	assert_true(i < sizeof(fixture->problems) / sizeof(fixture->problems[0]));
-	snprintf(fixture->problems[i].object, sizeof(fixture->problems[i].object), "%s", object);
-	snprintf(fixture->problems[i].text, sizeof(fixture->problems[i].text), "%s", text);
-	fixture->problem_count += i == fixture->problem_count;
-}
-
-const char *fixture_problem(const struct fixture *fixture, const char *object)
-{
-	for (size_t i = 0; i < fixture->problem_count; i++) {
-		if (strcmp(fixture->problems[i].object, object) == 0)
-			return fixture->problems[i].text;
-	}
-	return NULL;
-}
-
-bool is_of_documents(const char *text)
-{
-	return strstr(text, "is that of another endpoint") || strstr(text, "does not exist or is not valid");
-}
-
 size_t fixture_denials(const struct fixture *fixture)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < fixture->problem_count; i++)
-		count += !is_of_documents(fixture->problems[i].text);
+	for (size_t i = 0; i < fixture->problems.count; i++)
+		count += !problem_is_of_documents(fixture->problems.items[i].text);
 	return count;
 }
 
@@ -52,7 +19,9 @@ void fixture_init(struct fixture *fixture, const __u32 capacity[POLICY_MAP_COUNT
 {
 	memset(fixture, 0, sizeof(*fixture));
 	maps_init_sizes(&fixture->maps, capacity);
-	assert_int_equal(policy_engine_new(&fixture->maps.sink, note_problem, fixture, &fixture->engine), 0);
+	assert_int_equal(
+		policy_engine_new(&fixture->maps.sink, problems_note, &fixture->problems, &fixture->engine),
+		0);
 }
 
 void fixture_done(struct fixture *fixture)

@@ -10,21 +10,17 @@
 
 #include "unit/feed.h"
 #include "unit/mapeval.h"
+#include "unit/problems.h"
 #include "unit/reference.h"
 
 #define ALLOW_ALL "{'inbound_rules': [{}], 'outbound_rules': [{}]}"
 #define FROM_T	  "{'inbound_rules': [{'src_tag': 'T'}], 'outbound_rules': [{}]}"
 
-struct reported {
-	char object[128], text[256];
-};
-
 struct fixture {
 	struct maps maps;
 	struct policy_engine *engine;
 	struct world world;
-	struct reported problems[64]; /* not solved yet */
-	size_t problem_count;
+	struct problems problems;
 };
 
 void fixture_init(struct fixture *fixture, const __u32 capacity[POLICY_MAP_COUNT]);
@@ -47,11 +43,7 @@ bool fixture_allows(struct fixture *fixture, __u32 slot, bool inbound, const str
 bool fixture_lets_in(struct fixture *fixture, __u32 slot, const char *packet);
 /* "10.0.0.1 10.0.0.2 tcp 1000 80", "fd00::1 fd00::2 icmp 8 0", "10.0.0.1 10.0.0.2 132 1 2" */
 struct probe probe_of(const char *text);
-/* NULL: no problem is reported for the object. */
-const char *fixture_problem(const struct fixture *fixture, const char *object);
-/* A problem of the documents, whatever room there is: an address of two endpoints, a missing profile. */
-bool is_of_documents(const char *text);
-/* Problems of other kinds. */
+/* Problems that are not of the documents. */
 size_t fixture_denials(const struct fixture *fixture);
 
 #endif

@@ -33,8 +33,8 @@ static void test_profile_that_does_not_fit(void **state)
 	fixture_set_local(&f, 2, "'big'");
 	fixture_set_local(&f, 3, "'small', 'big'");
 	assert_int_equal(policy_commit(f.engine), -ENOSPC);
-	assert_non_null(fixture_problem(&f, "profile big"));
-	assert_int_equal(f.problem_count, 1);
+	assert_non_null(problems_find(&f.problems, "profile big"));
+	assert_int_equal(f.problems.count, 1);
 	assert_true(fixture_lets_in(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 40"));
 	assert_false(fixture_lets_in(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 40"));
 	/* The list goes as far as the profile that is missing. */
@@ -42,7 +42,7 @@ static void test_profile_that_does_not_fit(void **state)
 	assert_false(fixture_lets_in(&f, 3, "8.8.8.8 10.0.0.3 tcp 1 41"));
 	set_many_rules(&f, "small", 20);
 	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 0);
+	assert_int_equal(f.problems.count, 0);
 	assert_true(fixture_lets_in(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 40"));
 	assert_true(fixture_lets_in(&f, 3, "8.8.8.8 10.0.0.3 tcp 1 41"));
 	fixture_done(&f);
@@ -60,7 +60,7 @@ static void test_profile_replaced_in_a_tight_map(void **state)
 	fixture_commit(&f);
 	set_many_rules(&f, "p", 90);
 	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 0);
+	assert_int_equal(f.problems.count, 0);
 	assert_true(fixture_lets_in(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 90"));
 	fixture_commit(&f);
 	fixture_done(&f);
@@ -78,13 +78,13 @@ static void test_list_that_does_not_fit(void **state)
 	fixture_commit(&f);
 	fixture_set_local(&f, 2, "'q'");
 	assert_int_equal(policy_commit(f.engine), -ENOSPC);
-	assert_non_null(fixture_problem(&f, "endpoint cali2"));
+	assert_non_null(problems_find(&f.problems, "endpoint cali2"));
 	assert_int_equal(maps_policy(&f.maps, 2).inbound, 0);
 	assert_int_equal(maps_policy(&f.maps, 2).outbound, 0);
 	assert_true(fixture_lets_in(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 2"));
 	fixture_set(&f, WORKLOAD, "local1", NULL);
 	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 0);
+	assert_int_equal(f.problems.count, 0);
 	assert_int_not_equal(maps_policy(&f.maps, 2).outbound, 0);
 	fixture_done(&f);
 }
@@ -107,18 +107,18 @@ static void test_addresses_that_do_not_fit(void **state)
 	assert_true(fixture_lets_in(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 2"));
 	fixture_set_local(&f, 3, "'all'");
 	assert_int_equal(policy_commit(f.engine), -ENOSPC);
-	assert_non_null(fixture_problem(&f, "endpoint cali3"));
+	assert_non_null(problems_find(&f.problems, "endpoint cali3"));
 	assert_int_equal(maps_policy(&f.maps, 3).inbound, 0);
 	fixture_set_member(&f, 3, "'tagged'");
 	assert_int_equal(policy_commit(f.engine), -ENOSPC);
-	assert_non_null(fixture_problem(&f, "profile not"));
+	assert_non_null(problems_find(&f.problems, "profile not"));
 	assert_false(fixture_lets_in(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 2"));
 	assert_false(fixture_lets_in(&f, 2, "10.1.0.3 10.0.0.2 tcp 1 2"));
 	assert_true(fixture_lets_in(&f, 1, "8.8.8.8 10.0.0.1 tcp 1 2"));
 	fixture_set(&f, WORKLOAD, "remote1", NULL);
 	fixture_set(&f, WORKLOAD, "remote2", NULL);
 	fixture_commit(&f);
-	assert_int_equal(f.problem_count, 0);
+	assert_int_equal(f.problems.count, 0);
 	assert_true(fixture_lets_in(&f, 2, "8.8.8.8 10.0.0.2 tcp 1 2"));
 	assert_false(fixture_lets_in(&f, 2, "10.1.0.3 10.0.0.2 tcp 1 2"));
 	assert_int_not_equal(maps_policy(&f.maps, 3).inbound, 0);

@@ -188,7 +188,7 @@ static void count_problem(void *arg, const char *object, const char *text)
 {
 	size_t *count = arg;
 
-	if (text && !is_of_documents(text))
+	if (text && !problem_is_of_documents(text))
 		fail_msg("%s: %s", object, text);
 	*count += text ? 1 : -1;
 }
@@ -222,7 +222,7 @@ static void check_history(struct bench *bench)
 	fixture_commit(&bench->fixture);
 	policy_usage(bench->fixture.engine, &ours);
 	policy_usage(fresh, &theirs);
-	assert_int_equal(bench->fixture.problem_count, count);
+	assert_int_equal(bench->fixture.problems.count, count);
 	assert_int_equal(ours.sets, theirs.sets);
 	assert_int_equal(ours.rows, theirs.rows);
 	assert_int_equal(ours.lists, theirs.lists);

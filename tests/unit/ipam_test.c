@@ -184,6 +184,27 @@ static void test_addresses_are_borrowed_when_no_block_is_left(void **state)
 	assert_string_equal(take(&a), "10.1.2.2");
 }
 
+/* What runs keeps its address, whatever the datastore has forgotten. */
+static void test_an_address_in_use_is_adopted_without_a_pool(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	json_t *attribute = ipam_attribute("host-a", "libnetwork");
+	struct addr addr = address("10.1.0.0");
+	struct err err = {""};
+
+	assert_int_equal(ipam_assign(&ipam, &addr, attribute, &err), -ENOENT);
+	assert_int_equal(ipam_adopt(&ipam, &addr, attribute, &err), 0);
+	assert_int_equal(ipam_adopt(&ipam, &addr, attribute, &err), 0);
+	assert_int_equal(count_used(store, 4), 1);
+	assert_string_equal(owner_of(store, "10.1.0.0/26"), "host-a");
+	assert_true(claims(store, "host-a", "10.1.0.0/26"));
+	add_pool(store, "10.1.0.0/26", "");
+	assert_string_equal(take(&ipam), "10.1.0.1");
+	assert_int_equal(give_back(&ipam, "10.1.0.0"), 0);
+	json_decref(attribute);
+}
+
 static void test_strict_affinity_forbids_to_borrow(void **state)
 {
 	struct store *store = store_of(state);
@@ -390,6 +411,7 @@ int main(void)
 		EACH(test_an_own_block_in_a_disabled_pool_is_left_alone),
 		EACH(test_a_requested_pool_is_kept_to),
 		EACH(test_a_given_address),
+		EACH(test_an_address_in_use_is_adopted_without_a_pool),
 		EACH(test_addresses_are_borrowed_when_no_block_is_left),
 		EACH(test_strict_affinity_forbids_to_borrow),
 		EACH(test_without_automatic_blocks_none_is_claimed),

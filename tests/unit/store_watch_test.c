@@ -178,6 +178,51 @@ static void test_deleting_everything_deletes_nothing(void **state)
 	assert_next(fixture->recorder, "/calico/v1/b gone");
 }
 
+static int doubt(void *arg, const struct store_list *snapshot, struct err *err)
+{
+	struct recorder *recorder = arg;
+
+	record(recorder, "asked about %zu", snapshot->count);
+	for (size_t i = 0; i < snapshot->count; i++) {
+		if (strcmp(snapshot->nodes[i].key, "/calico/v1/proof") == 0)
+			return 0;
+	}
+	return err_set(err, EAGAIN, "no proof");
+}
+
+static void test_a_snapshot_that_is_not_believed_changes_nothing(void **state)
+{
+	static const struct store_watch_ops ops = {.event = record_event,
+						   .in_sync = record_in_sync,
+						   .contact = record_contact,
+						   .believe = doubt};
+	struct fixture *fixture = use(state);
+	struct recorder *recorder = calloc(1, sizeof(*recorder));
+	const char *line;
+	struct err err;
+
+	assert_non_null(recorder);
+	fixture->recorder = recorder;
+	put(fixture->store, "/calico/v1/a", "1");
+	assert_int_equal(store_watch(fixture->store, "/calico/v1", &ops, recorder, &recorder->watch, &err),
+			 0);
+	assert_next(recorder, "/calico/v1/a=1"); /* the first is what there is */
+	assert_next(recorder, "in sync");
+	drop_tree(fixture->store, "/calico/v1");
+	assert_next_starts(recorder, "lost: ");
+	assert_next(recorder, "asked about 0");
+	put(fixture->store, "/calico/v1/b", "1");
+	put(fixture->store, "/calico/v1/proof", "1");
+	do {
+		line = next_line(recorder);
+	} while (strncmp(line, "asked", 5) == 0);
+	assert_string_equal(line, "found");
+	assert_next(recorder, "/calico/v1/b=1");
+	assert_next(recorder, "/calico/v1/proof=1");
+	assert_next(recorder, "/calico/v1/a gone");
+	assert_next(recorder, "in sync");
+}
+
 static void stop_in_event(void *arg, const char *key, const char *value, uint64_t revision)
 {
 	struct recorder *recorder = arg;
@@ -263,6 +308,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_resync_reports_only_differences),
 	cmocka_unit_test(test_lost_history_leads_to_differences),
 	cmocka_unit_test(test_deleting_everything_deletes_nothing),
+	cmocka_unit_test(test_a_snapshot_that_is_not_believed_changes_nothing),
 	cmocka_unit_test(test_stop_inside_a_callback_is_the_end),
 	cmocka_unit_test(test_callbacks_may_use_the_store),
 	cmocka_unit_test(test_close_ends_watches_at_once),

@@ -93,6 +93,8 @@ struct agent {
 	bool registered; /* this host's start-up keys are written */
 	bool syncing;	 /* the task of sync.c runs */
 	bool loading;	 /* a thread loads programs */
+	bool restoring;	 /* the watch's task writes back what the datastore has lost */
+	bool wiped;	 /* it has lost this host, and had no policy since */
 	bool stopping;
 	bool connected;
 	char contact[512]; /* why not connected, or what the agent waits for */
@@ -194,6 +196,11 @@ void screening_forget(struct agent *agent, const struct agent_uplink *up);
 
 /* startup.c: registration of this host in the datastore. May wait. */
 int startup_register(struct agent *agent, struct err *err);
+/*
+ * restore.c: whether this snapshot, one after the first, is of a datastore that only has other things to say;
+ * < 0 while it is one that was emptied. May wait.
+ */
+int restore_believe(struct agent *agent, const struct store_list *snapshot, struct err *err);
 /* tunnel.c: keeps or takes this host's tunnel address. May wait. */
 int tunnel_register(struct agent *agent, struct err *err);
 /* Kernel settings that forwarding needs. */

@@ -292,10 +292,21 @@ static void on_contact(void *arg, bool connected, const char *why)
 	problem_set(&agent->problems, "datastore", connected ? NULL : agent->contact);
 }
 
+static int on_snapshot(void *arg, const struct store_list *snapshot, struct err *err)
+{
+	int r = restore_believe(arg, snapshot, err);
+
+	/* Contact may have been lost before, for a reason that says less. */
+	if (r < 0)
+		on_contact(arg, false, err->text);
+	return r;
+}
+
 static const struct store_watch_ops watch_ops = {
 	.event = on_event,
 	.in_sync = on_in_sync,
 	.contact = on_contact,
+	.believe = on_snapshot,
 };
 
 /* ---- bringing up ---- */
@@ -314,6 +325,7 @@ static void drop_generation(struct agent *agent)
 	host_endpoints_free(agent);
 	dataplane_close(agent->dataplane);
 	agent->dataplane = NULL;
+	agent->wiped = false;
 	/* The next snapshot brings those that still exist, and what is wrong with them. */
 	endpoints_free(agent);
 	problems_free(&agent->of_generation);
@@ -518,7 +530,7 @@ void sync_stop(struct agent *agent)
 {
 	agent->stopping = true;
 	agent->phase = PHASE_WAITING;
-	while (agent->loading) /* the thread uses our configuration */
+	while (agent->loading || agent->restoring) /* the thread uses our configuration, the task ourselves */
 		event_base_loop(task_base(), EVLOOP_ONCE);
 	wake_waiters(agent);
 	drop_generation(agent);

@@ -111,25 +111,29 @@ static int assign_in_block(struct ipam *ipam, struct lease *lease, const struct 
 	return lease_write(ipam, lease, err);
 }
 
-static int assign_locked(struct ipam *ipam, struct race *race, const struct addr *addr, json_t *attribute,
-			 struct err *err)
+static int put_into_block(struct ipam *ipam, struct race *race, const struct addr *addr, json_t *attribute,
+			  struct err *err)
 {
 	struct cidr cidr = block_cidr_of(addr);
 	struct lease lease = {0};
+	int rc;
+
+	do {
+		rc = read_or_claim(ipam, &cidr, &lease, err);
+		if (!rc)
+			rc = assign_in_block(ipam, &lease, addr, attribute, err);
+	} while (rc == -ESTALE && !(rc = race_lost(race, err)));
+	lease_done(&lease);
+	return rc;
+}
+
+static int check_pools(struct ipam *ipam, const struct addr *addr, struct err *err)
+{
 	struct pools pools;
 	int rc = pools_read(ipam->store, addr->family, NULL, &pools, err);
 
 	if (!rc && !pools_have_addr(&pools, addr))
 		rc = not_in_pool(addr, err);
-	while (!rc) {
-		rc = read_or_claim(ipam, &cidr, &lease, err);
-		if (!rc)
-			rc = assign_in_block(ipam, &lease, addr, attribute, err);
-		if (rc != -ESTALE)
-			break;
-		rc = race_lost(race, err);
-	}
-	lease_done(&lease);
 	pools_done(&pools);
 	return rc;
 }
@@ -141,9 +145,23 @@ int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, s
 
 	if (rc < 0)
 		return rc;
-	rc = assign_locked(ipam, &race, addr, attribute, err);
+	rc = check_pools(ipam, addr, err);
+	if (!rc)
+		rc = put_into_block(ipam, &race, addr, attribute, err);
 	ipam_leave(ipam);
 	return rc;
+}
+
+int ipam_adopt(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err)
+{
+	struct race race = {0};
+	int rc = ipam_enter(ipam, &race, err);
+
+	if (rc < 0)
+		return rc;
+	rc = put_into_block(ipam, &race, addr, attribute, err);
+	ipam_leave(ipam);
+	return rc == -EEXIST ? 0 : rc;
 }
 
 /*

@@ -43,6 +43,11 @@ int ipam_assign_any(struct ipam *ipam, uint8_t family, size_t count, const struc
 int ipam_pool_enabled(struct ipam *ipam, uint8_t family, const struct cidr *pool, struct err *err);
 /* 0, -EEXIST (in use), -ENOENT (in no enabled pool), -EACCES (another host's block under strict affinity). */
 int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
+/*
+ * As ipam_assign(), for an address that is in use although the datastore has forgotten it: whatever the pools
+ * are now, and 0 also when it is assigned.
+ */
+int ipam_adopt(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
 /* 0, -ENOENT (was not assigned). */
 int ipam_release(struct ipam *ipam, const struct addr *addr, struct err *err);
 /* As ipam_release(), if `may` agrees to the attribute that is stored at that moment; else -EPERM. */

@@ -93,6 +93,12 @@ struct store_watch_ops {
 	/* connected: false once when contact is lost (why: one sentence), true when it is back (why: NULL).
 	 */
 	void (*contact)(void *arg, bool connected, const char *why);
+	/*
+	 * May be NULL: the user's word on a snapshot (sorted) after the first one. < 0: it is not believed
+	 * and, as with an empty one, contact is lost for this reason, what was reported stays good, and it is
+	 * read again.
+	 */
+	int (*believe)(void *arg, const struct store_list *snapshot, struct err *err);
 };
 struct store_watch;
 int store_watch(struct store *store, const char *directory, const struct store_watch_ops *ops, void *arg,

@@ -185,21 +185,31 @@ static int merge_snapshot(struct store_watch *watch, const struct store_list *li
 	return 0;
 }
 
+/*
+ * An empty store after a full one is somebody's accident, or a store that is just being filled again. What
+ * was reported stays good until there is something to compare it with.
+ */
+static int believe(struct store_watch *watch, const struct store_list *list, struct err *err)
+{
+	if (watch->known && watch->ops->believe)
+		return watch->ops->believe(watch->arg, list, err);
+	if (watch->known && list->count == 0)
+		return err_set(err, EAGAIN,
+			       "%s at %s has nothing beneath %s any more: keeping what was there before",
+			       store_kind(watch->store), store_where(watch->store), watch->directory);
+	return 0;
+}
+
 static int synchronise(struct store_watch *watch, struct err *err)
 {
 	struct store_list list = {0};
 	int r = watch->store->backend->snapshot(watch->store, &watch->feed, &list, err);
 
-	/*
-	 * An empty store after a full one is somebody's accident, or a store that is just being filled again.
-	 * What was reported stays good until there is something to compare it with.
-	 */
-	if (r == 0 && list.count == 0 && watch->known)
-		r = err_set(err, EAGAIN,
-			    "%s at %s has nothing beneath %s any more: keeping what was there before",
-			    store_kind(watch->store), store_where(watch->store), watch->directory);
 	if (r == 0 && !watch->stopped) {
 		store_list_sort(&list);
+		r = believe(watch, &list, err);
+	}
+	if (r == 0 && !watch->stopped) {
 		report_found(watch);
 		r = merge_snapshot(watch, &list);
 		if (r < 0)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/http_get.h"
+#include "cli/validate.h"
 #include "dataplane/probe.h"
 
 struct version {
@@ -176,10 +177,8 @@ static int checksystem(struct ctl *ctl, const struct args *args)
 
 	if (!ctl_is_root(ctl))
 		return STATUS_ROOT;
-	if (runtime && strcmp(runtime, "docker") != 0 && strcmp(runtime, "rkt") != 0) {
-		out_say(&ctl->out, "Invalid runtime specified: '%s'", runtime);
+	if (!check_runtime(&ctl->out, args))
 		return STATUS_FAILED;
-	}
 	if (args_has(args, "--fix"))
 		ctl_failed(ctl, "WARNING: --fix is deprecated and ignored.");
 	good = check_kernel(ctl);

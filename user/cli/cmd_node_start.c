@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/daemon.h"
+#include "cli/run.h"
 #include "cli/validate.h"
 #include "netlink/netlink.h"
 #include "util/unix_socket.h"
@@ -51,7 +51,7 @@ static bool check_address(struct ctl *ctl, const char *text, uint8_t family, con
 	return false;
 }
 
-static bool check_runtime(struct ctl *ctl, const char *runtime)
+static bool check_start_runtime(struct ctl *ctl, const char *runtime)
 {
 	if (!strcmp(runtime, "docker") || !strcmp(runtime, "rkt") || !strcmp(runtime, "none"))
 		return true;
@@ -92,7 +92,7 @@ static int parse_start(struct ctl *ctl, const struct args *args, struct start *r
 	ok &= check_address(ctl, ret->ip6, 6, "--ip6");
 	ok &= !as || check_as(&ctl->out, as, &number);
 	ok &= check_detach(ctl, detach, ret->libnetwork);
-	ok &= check_runtime(ctl, runtime);
+	ok &= check_start_runtime(ctl, runtime);
 	if (!ok)
 		return STATUS_FAILED;
 	ret->as = as ? ctl_text(ctl, "%u", number) : NULL;
@@ -162,27 +162,6 @@ static char **daemon_arguments(struct ctl *ctl, char *program)
 	return argv;
 }
 
-/* In a session of its own, with its output at the end of the log. Returns the process id or -errno. */
-static pid_t spawn_daemon(char **argv, const char *log)
-{
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	pid_t pid;
-	int error;
-
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0640);
-	posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
-	posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-	error = posix_spawn(&pid, argv[0], &files, &attributes, argv, environ);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&files);
-	return error ? -error : pid;
-}
-
 static bool is_ready(struct ctl *ctl)
 {
 	json_t *status;
@@ -250,7 +229,7 @@ static int start_detached(struct ctl *ctl, const struct start *start, char **arg
 	const char *log = ctl_text(ctl, "%s/" DAEMON_NAME ".log", start->log_dir);
 	off_t log_start = file_size(log);
 	struct err err;
-	pid_t pid = spawn_daemon(argv, log);
+	pid_t pid = run_start((const char *const *)argv, log, O_APPEND, 0640, POSIX_SPAWN_SETSID);
 	int r;
 
 	if (pid < 0)

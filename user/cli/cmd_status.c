@@ -11,6 +11,7 @@
 #include "cli/daemon.h"
 #include "cli/duration.h"
 #include "cli/status_daemon.h"
+#include "cli/validate.h"
 #include "store/keys.h"
 
 static const struct column peer_columns[] = {
@@ -116,17 +117,15 @@ static int not_running(struct ctl *ctl)
 
 static int status(struct ctl *ctl, const struct args *args)
 {
-	const char *runtime = args_get(args, "--runtime"), *version;
+	const char *version;
 	char duration[DURATION_TEXT];
 	json_t *daemon = NULL;
 	struct err err;
 	pid_t pid;
 	int routing, answer;
 
-	if (runtime && strcmp(runtime, "docker") != 0 && strcmp(runtime, "rkt") != 0) {
-		out_say(&ctl->out, "Invalid runtime specified: '%s'", runtime);
+	if (!check_runtime(&ctl->out, args))
 		return STATUS_FAILED;
-	}
 	if (daemon_find(ctl->config, &pid) < 0)
 		return ctl_is_root(ctl) ? not_running(ctl) : STATUS_ROOT;
 

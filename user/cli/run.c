@@ -21,19 +21,30 @@ static int wait_for_end(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int run_into_file(const char *const *argv, const char *path)
+pid_t run_start(const char *const *argv, const char *path, int open_flags, mode_t mode, short spawn_flags)
 {
 	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attributes;
 	pid_t pid;
 	int error;
 
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, path, O_WRONLY | O_CREAT | open_flags, mode);
 	posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
 	posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, spawn_flags);
 	/* It does not change the words. */
-	error = posix_spawnp(&pid, argv[0], &files, NULL, (char *const *)argv, environ);
+	error = posix_spawnp(&pid, argv[0], &files, &attributes, (char *const *)argv, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&files);
-	return error ? -error : wait_for_end(pid);
+	return error ? -error : pid;
+}
+
+int run_into_file(const char *const *argv, const char *path)
+{
+	pid_t pid = run_start(argv, path, O_TRUNC, 0600, 0);
+
+	return pid < 0 ? pid : wait_for_end(pid);
 }

@@ -72,6 +72,16 @@ bool check_as(struct out *out, const char *text, uint32_t *ret)
 	return false;
 }
 
+bool check_runtime(struct out *out, const struct args *args)
+{
+	const char *runtime = args_get(args, "--runtime");
+
+	if (!runtime || !strcmp(runtime, "docker") || !strcmp(runtime, "rkt"))
+		return true;
+	out_say(out, "Invalid runtime specified: '%s'", runtime);
+	return false;
+}
+
 struct cidr *check_cidrs(struct out *out, const struct args *args, const char *name)
 {
 	size_t count = args_count(args, name);

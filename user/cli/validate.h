@@ -19,6 +19,7 @@ bool integer_parse(const char *text, long *ret);
 bool check_profile_name(struct out *out, const char *name);
 bool check_ip(struct out *out, const char *text, struct addr *ret);
 bool check_as(struct out *out, const char *text, uint32_t *ret);
+bool check_runtime(struct out *out, const struct args *args); /* of --runtime=<RUNTIME> */
 /* The networks of an argument, without host bits, kept until the end of the run. NULL: told. */
 struct cidr *check_cidrs(struct out *out, const struct args *args, const char *name);
 

@@ -26,9 +26,7 @@ static struct engine *engine;
 
 static int setup(void **state)
 {
-	struct settings settings;
-	progrun_default_settings(&settings);
-	engine = engine_new(fixture_new(&settings));
+	engine = engine_new();
 	return engine ? 0 : -1;
 }
 

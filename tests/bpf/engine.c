@@ -14,14 +14,8 @@
 
 #define DOCUMENT_MAX 65536
 
-static void note_problem(void *arg, const char *object, const char *text)
+static void ignore_problem(void *arg, const char *object, const char *text)
 {
-	struct engine *engine = arg;
-	if (text)
-		engine->problems++;
-	else if (engine->problems)
-		engine->problems--;
-	snprintf(engine->problem, sizeof(engine->problem), "%s: %s", object, text ? text : "solved");
 }
 
 /* JSON with ' for ". The buffer is the caller's, of DOCUMENT_MAX bytes. */
@@ -161,19 +155,22 @@ static void fill(struct engine *engine)
 	free(buffer);
 }
 
-struct engine *engine_new(struct fixture *fixture)
+struct engine *engine_new(void)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
-	if (!engine || !fixture) {
+	struct settings settings;
+	if (!engine)
+		return NULL;
+	progrun_default_settings(&settings);
+	engine->fixture = fixture_new(&settings);
+	if (!engine->fixture) {
 		free(engine);
-		fixture_free(fixture);
 		return NULL;
 	}
-	engine->fixture = fixture;
-	fixture_empty(fixture);
-	int r = sink_open(progrun_object(fixture->progrun), false, &engine->sink);
+	fixture_empty(engine->fixture);
+	int r = sink_open(progrun_object(engine->fixture->progrun), false, &engine->sink);
 	if (r == 0)
-		r = policy_engine_new(&engine->sink, note_problem, engine, &engine->policy);
+		r = policy_engine_new(&engine->sink, ignore_problem, NULL, &engine->policy);
 	if (r < 0) {
 		fprintf(stderr, "# no policy engine: %s\n", strerror(-r));
 		engine_free(engine);

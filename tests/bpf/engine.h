@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The fixture's host with the real policy engine writing its maps: endpoints A and B of fixture.h with
- *profiles "a" and "b", remote endpoints, and rules as datastore documents. Tags are named like profiles; what
- *an endpoint has as label `x`, the others do not.
- *
- *	A  profile a, label x		REMOTE4/6  profile web, label x		both in pool 10.65.0.0/16,
- *fd65::/64 B  profile b			EXTERNAL4/6 unknown
+ * profiles "a" and "b", A with label x; remote endpoints REMOTE4 and REMOTE6 with profile "web" and label x;
+ * pools 10.65.0.0/16 and fd65::/64; and rules as datastore documents. Tags are named like profiles. Nothing
+ * is known about EXTERNAL4 and EXTERNAL6.
  *
  * Documents are written with ' for ".
  */
@@ -19,12 +17,10 @@ struct engine {
 	struct fixture *fixture;
 	struct policy_sink sink;
 	struct policy_engine *policy;
-	unsigned int problems; /* present ones */
-	char problem[512];     /* the last one */
 };
 
-/* NULL after printing why. Takes the fixture. All profiles allow everything at first. */
-struct engine *engine_new(struct fixture *fixture);
+/* With a fixture of its own. NULL after printing why. All profiles allow everything at first. */
+struct engine *engine_new(void);
 void engine_free(struct engine *engine);
 
 /* Rules of a profile: two JSON arrays of rules; inbound NULL: the profile's rules go away. */

@@ -135,6 +135,16 @@ static void test_missing_file_matters_when_it_was_named(void **state)
 	assert_non_null(strstr(err.text, "absent.cfg"));
 }
 
+static void test_directory_is_no_file(void **state)
+{
+	struct config *config = NULL;
+	struct err err = {0};
+
+	setenv("CALICO_CONFIG", "/", 1);
+	assert_int_equal(config_load(&config, &err), -EIO);
+	assert_non_null(strstr(err.text, "/: Is a directory"));
+}
+
 static void test_malformed_line_is_named(void **state)
 {
 	write_file("calico.cfg", "IP=10.0.0.1\nnonsense\n");
@@ -303,6 +313,7 @@ int main(void)
 		cmocka_unit_test_setup(test_defaults, setup),
 		cmocka_unit_test_setup(test_file_then_environment, setup),
 		cmocka_unit_test_setup(test_missing_file_matters_when_it_was_named, setup),
+		cmocka_unit_test_setup(test_directory_is_no_file, setup),
 		cmocka_unit_test_setup(test_malformed_line_is_named, setup),
 		cmocka_unit_test_setup(test_docker_host_forms, setup),
 		cmocka_unit_test_setup(test_options_replace_members, setup),

@@ -85,7 +85,7 @@ int settings_read(struct settings *settings, const char *path, int required, str
 	else if (r < 0)
 		err_set(err, -r, "out of memory reading %s", path);
 	else if (ferror(file))
-		r = err_set(err, EIO, "cannot read the settings file %s", path);
+		r = err_set(err, EIO, "cannot read the settings file %s: %s", path, strerror(errno));
 	free(line);
 	fclose(file);
 	if (r < 0)

@@ -28,6 +28,7 @@
 #define TCX_EGRESS     47
 #define OUR_HANDLE     0xca11c0
 #define FOREIGN_HANDLE 7
+#define LEAVE_MS       10000
 
 struct netlink *env_netlink;
 char env_bpffs[64];
@@ -54,6 +55,22 @@ int env_enter(void **state)
 	return netlink_open(&env_netlink, &err);
 }
 
+/*
+ * A thread that was joined shares our directories a moment longer: the kernel tells of its end first. A
+ * process that shares them cannot go to another mount namespace.
+ */
+static int return_home(void)
+{
+	int64_t end = task_clock_ms() + LEAVE_MS;
+
+	while (setns(home_mnt, CLONE_NEWNS)) {
+		if (errno != EINVAL || task_clock_ms() > end)
+			return -1;
+		sched_yield();
+	}
+	return setns(home_net, CLONE_NEWNET);
+}
+
 int env_leave(void **state)
 {
 	netlink_close(env_netlink);
@@ -63,7 +80,7 @@ int env_leave(void **state)
 		close(foreign_fd);
 	foreign_fd = -1;
 	event_base_free(base);
-	if (setns(home_net, CLONE_NEWNET) || setns(home_mnt, CLONE_NEWNS))
+	if (return_home())
 		return -1;
 	close(home_net);
 	close(home_mnt);

@@ -197,7 +197,7 @@ def test_unanswered_flows_are_limited_for_each_endpoint():
         with pytest.raises(TimeoutError):
             silent.recv(100)
         assert ("caliclient", "endpoint has too many half-open flows") in drops(scene)
-        other = opened(scene.large, socket.SOCK_DGRAM, scene.large.address6, server.address6, PORT)
+        other = opened(scene.large, socket.SOCK_DGRAM, scene.large.address6, server.address6, PORT, 1)
         assert other is None  # no rule allows it; but not for want of room
         assert ("calilarge", "endpoint has too many half-open flows") not in drops(scene)
         lab.until(lambda: scene.passes(server), 60, "the end of the unanswered flows")

@@ -129,10 +129,12 @@ def ends(client, server):
 
 
 def open_flows(client, server):
-    made = [(kind, opened(client, kind, source, address, PORT))
-            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM) for source, address in ends(client, server)]
-    assert all(flow for _, flow in made)
-    return made
+    """That the permission has come does not mean that nothing of what was written before is still on its way."""
+    def opens(kind, source, address):
+        return lab.until(lambda: opened(client, kind, source, address, PORT, 2), what="an answer")
+
+    return [(kind, opens(kind, source, address)) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+            for source, address in ends(client, server)]
 
 
 def new_flows_pass(client, server, seconds):

@@ -129,7 +129,7 @@ class Echo:
                 connection.sendall(data)
 
 
-def opened(where, kind, source, address, port, seconds=2):
+def opened(where, kind, source, address, port, seconds=LOST_SECONDS):
     """A socket with an open flow to an echo server, or None when nothing comes back in time."""
     made = bound(where, kind, source)
     made.settimeout(seconds)

@@ -10,6 +10,7 @@
 #include "context.h"
 #include "flow_table.h"
 #include "forward.h"
+#include "next_hop.h"
 #include "parse.h"
 
 #define SLOW	(-1)
@@ -108,48 +109,31 @@ static __always_inline bool fast_l4(struct fast *f, const void *l4, const void *
 }
 
 /*
- * To another host. Largest packet on the wire: of a super-packet, each of the parts. Not inline: so the route
- * is not on the stack together with what the slow path needs.
+ * To another host. Of a super-packet, each of the parts must fit into the MTU; what does not is the stack's
+ * to answer. Not inline: so it is not on the stack together with what the slow path needs.
  */
-static __noinline int fast_leave4(struct __sk_buff *skb, struct iphdr *ip, __u32 l4_header)
+static __noinline int fast_leave4(struct __sk_buff *skb, struct iphdr *ip, __u32 l4_header, __u32 sum)
 {
-	const __be16 *port = (const __be16 *)(ip + 1);
-	struct bpf_fib_lookup route = {
-		.family = AF_INET,
-		.l4_protocol = ip->protocol,
-		.sport = port[0],
-		.dport = port[1],
-		.tot_len = skb->gso_size ? sizeof(*ip) + l4_header + skb->gso_size : bpf_ntohs(ip->tot_len),
-		.tos = ip->tos,
-		.ipv4_src = ip->saddr,
-		.ipv4_dst = ip->daddr,
-	};
+	__u32 length = skb->gso_size ? sizeof(*ip) + l4_header + skb->gso_size : bpf_ntohs(ip->tot_len);
+	struct next_hop *hop = next_hop_place(sum);
 
-	if (ip->ttl <= 1 || !uplink_find(skb, &route))
+	if (ip->ttl <= 1 || !hop || (!next_hop_is4(hop, skb, ip) && !next_hop_find4(skb, ip, hop, length)) ||
+	    length > hop->mtu)
 		return forward_route(skb, false);
 	hops_decrement4(ip);
-	return uplink_send(skb, &route);
+	return next_hop_send(skb, hop);
 }
 
-static __noinline int fast_leave6(struct __sk_buff *skb, struct ipv6hdr *ip, __u32 l4_header)
+static __noinline int fast_leave6(struct __sk_buff *skb, struct ipv6hdr *ip, __u32 l4_header, __u32 sum)
 {
-	const __be16 *port = (const __be16 *)(ip + 1);
-	struct bpf_fib_lookup route = {
-		.family = AF_INET6,
-		.l4_protocol = ip->nexthdr,
-		.sport = port[0],
-		.dport = port[1],
-		.tot_len = sizeof(*ip) +
-			   (skb->gso_size ? l4_header + skb->gso_size : bpf_ntohs(ip->payload_len)),
-		.flowinfo = *(__be32 *)ip & bpf_htonl(0x0fffffff),
-	};
+	__u32 length = sizeof(*ip) + (skb->gso_size ? l4_header + skb->gso_size : bpf_ntohs(ip->payload_len));
+	struct next_hop *hop = next_hop_place(sum);
 
-	__builtin_memcpy(route.ipv6_src, &ip->saddr, sizeof(route.ipv6_src));
-	__builtin_memcpy(route.ipv6_dst, &ip->daddr, sizeof(route.ipv6_dst));
-	if (ip->hop_limit <= 1 || !uplink_find(skb, &route))
+	if (ip->hop_limit <= 1 || !hop ||
+	    (!next_hop_is6(hop, skb, ip) && !next_hop_find6(skb, ip, hop, length)) || length > hop->mtu)
 		return forward_route(skb, false);
 	ip->hop_limit--;
-	return uplink_send(skb, &route);
+	return next_hop_send(skb, hop);
 }
 
 static __always_inline int fast_deliver4(struct ethhdr *eth, struct iphdr *ip, const struct fast *f)
@@ -192,7 +176,7 @@ static __always_inline int fast_decide4(struct __sk_buff *skb, const struct fast
 			return fast_deliver4(eth, ip, f);
 		if (!flow_is_of(f->flow, f->sum))
 			return SLOW;
-		return f->flow->flags & FLOW_DIRECT ? fast_leave4(skb, ip, f->header)
+		return f->flow->flags & FLOW_DIRECT ? fast_leave4(skb, ip, f->header, f->sum)
 						    : forward_route(skb, f->flow->flags & FLOW_NAT_OUT);
 	case TO_ENDPOINT:
 		return fast_to_endpoint(skb, f) && flow_is_of(f->flow, f->sum) ? TC_ACT_OK : SLOW;
@@ -221,7 +205,7 @@ static __always_inline int fast_decide6(struct __sk_buff *skb, const struct fast
 			return fast_deliver6(eth, ip, f);
 		if (!flow_is_of(f->flow, f->sum))
 			return SLOW;
-		return f->flow->flags & FLOW_DIRECT ? fast_leave6(skb, ip, f->header)
+		return f->flow->flags & FLOW_DIRECT ? fast_leave6(skb, ip, f->header, f->sum)
 						    : forward_route(skb, false);
 	case TO_ENDPOINT:
 		return fast_to_endpoint(skb, f) && flow_is_of(f->flow, f->sum) ? TC_ACT_OK : SLOW;

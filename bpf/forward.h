@@ -96,12 +96,17 @@ static __always_inline int forward_peer(struct __sk_buff *skb, const struct pack
 	return bpf_redirect_peer(p->out_ifindex, 0);
 }
 
+enum uplink_found {
+	UPLINK_NONE,   /* the stack's to do, which sends errors and fragments, and knows all interfaces */
+	UPLINK_FOUND,  /* with the MTU of the route */
+	UPLINK_NO_MTU, /* bpf_fib_lookup() does not say it before the next hop has answered */
+};
+
 /*
- * Sends the packet to its next hop as the routing table says. `route` has family, addresses, ports and the
- * length of the largest packet that will be on the wire. False: that is the stack's to do, which sends errors
- * and fragments, and knows interfaces that are no uplinks. The hop limit is the caller's.
+ * The next hop as the routing table says. `route` has family, addresses, ports and the length of the largest
+ * packet that will be on the wire. The hop limit is the caller's.
  */
-static __always_inline bool uplink_find(struct __sk_buff *skb, struct bpf_fib_lookup *route)
+static __always_inline enum uplink_found uplink_find(struct __sk_buff *skb, struct bpf_fib_lookup *route)
 {
 	__u32 ifindex;
 	long r;
@@ -109,9 +114,11 @@ static __always_inline bool uplink_find(struct __sk_buff *skb, struct bpf_fib_lo
 	route->ifindex = skb->ifindex;
 	r = bpf_fib_lookup(skb, route, sizeof(*route), 0);
 	if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
-		return false;
+		return UPLINK_NONE;
 	ifindex = route->ifindex;
-	return bpf_map_lookup_elem(&uplink, &ifindex);
+	if (!bpf_map_lookup_elem(&uplink, &ifindex))
+		return UPLINK_NONE;
+	return r == BPF_FIB_LKUP_RET_SUCCESS ? UPLINK_FOUND : UPLINK_NO_MTU;
 }
 
 /* By way of the neighbour table, which notices when the next hop has moved. */

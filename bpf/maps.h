@@ -169,6 +169,13 @@ struct {
 	__uint(max_entries, 1);
 } screening SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct routing);
+	__uint(max_entries, 1);
+} routing SEC(".maps");
+
 /* ---- written by the programs from here on ---- */
 
 struct {
@@ -254,6 +261,13 @@ struct {
 	__type(value, struct screened);
 	__uint(max_entries, 1 << SCREENED_BITS);
 } screened SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct next_hop);
+	__uint(max_entries, NEXT_HOPS);
+} next_hop SEC(".maps");
 
 /* What sweeps while the daemon is dead. A new generation has its own; the timer ends with the map's last pin.
  */

@@ -296,6 +296,34 @@ struct uplink {
 	__u32 xdp;     /* 1: what arrives is screened by XDP, 0: by from_uplink */
 };
 
+/* Map `routing`: ARRAY of one entry. */
+struct routing {
+	__u32 serial; /* another one after each change of uplinks, links, addresses, routes and their rules */
+};
+
+/*
+ * Map `next_hop`: PERCPU_ARRAY; where packets of a flow leave by an uplink, at the place that the flow's hash
+ * names. Believed until `routing` has another serial, and for a quarter of a second: there may be nobody to
+ * tell. All that the routing table looks at is compared.
+ */
+#define NEXT_HOPS 2048
+struct next_hop {
+	__be32 source[4], destination[4]; /* of the packets; IPv4 in element 0 */
+	__be16 source_port, destination_port;
+	__be32 tos; /* IPv6: traffic class and flow label */
+	__u8 protocol;
+	__u8 family;   /* 4 or 6; 0: empty */
+	__u16 mtu;     /* of the route */
+	__u32 from;    /* interface that they come from */
+	__u32 serial;  /* of `routing` */
+	__u64 found;   /* jiffies */
+	__u32 ifindex; /* to be left by */
+	/* As in struct bpf_redir_neigh: */
+	__u32 next_family; /* AF_INET, AF_INET6 */
+	__be32 next[4];
+};
+ABI_ASSERT_SIZE(struct next_hop, 88);
+
 /* ---- screening: what arrives at an uplink and can never be delivered -------------------------------- */
 
 /* Maps `blocked4`, `blocked6`: LPM_TRIE by prefix. The block list: sources that reach no endpoint. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Screening at uplinks as the daemon sets it up: XDP programs on interfaces, and the block list. */
+/* Uplinks as the daemon sets them up: XDP programs on interfaces, the block list, when routes count anew. */
 #include "dataplane_env.h"
 
 #include <errno.h>
@@ -160,6 +160,36 @@ static void test_where_xdp_cannot_be_tc_screens(void **unused)
 	dataplane_close(dp);
 }
 
+static __u32 routing_serial(void)
+{
+	struct routing entry = {0};
+	int map = bpf_obj_get(env_pin("routing"));
+	__u32 zero = 0;
+
+	assert_true(map >= 0);
+	assert_int_equal(bpf_map_lookup_elem(map, &zero, &entry), 0);
+	close(map);
+	return entry.serial;
+}
+
+static void test_next_hops_are_asked_for_again_when_uplinks_change(void **unused)
+{
+	struct dataplane *dp = open_active();
+	int ifindex = env_veth(NAME);
+	__u32 before = routing_serial();
+	struct err err;
+
+	dataplane_routing_changed(dp);
+	assert_int_not_equal(routing_serial(), before);
+	before = routing_serial();
+	attach(dp, ifindex);
+	assert_int_not_equal(routing_serial(), before);
+	before = routing_serial();
+	env_ok(dataplane_detach_uplink(dp, ifindex, NAME, &err), &err);
+	assert_int_not_equal(routing_serial(), before);
+	dataplane_close(dp);
+}
+
 /* Not one program for several uplinks: one of them without XDP is enough for TC to look. */
 static void test_tc_screens_as_long_as_one_uplink_needs_it(void **unused)
 {
@@ -222,6 +252,7 @@ int main(void)
 		TEST(test_xdp_goes_with_the_uplink),
 		TEST(test_where_xdp_cannot_be_tc_screens),
 		TEST(test_tc_screens_as_long_as_one_uplink_needs_it),
+		TEST(test_next_hops_are_asked_for_again_when_uplinks_change),
 		TEST(test_block_list_holds_thousands),
 	};
 

@@ -387,6 +387,7 @@ static int reset(void **state)
 {
 	struct uplink uplink = {.name = "uplink"};
 	table_reset(state);
+	progrun_zero(table_fixture()->progrun, "next_hop");
 	progrun_put(table_fixture()->progrun, "uplink", &table_fixture()->uplink, &uplink);
 	return 0;
 }

@@ -2,6 +2,9 @@
 """Traffic between containers and other hosts: with and without NAT, past the host's stack, over restarts."""
 
 import contextlib
+import errno
+import itertools
+import json
 import os
 import signal
 import socket
@@ -214,3 +217,134 @@ def test_uplinks_come_and_go(cluster_machine):
     machine.stop_node()
     machine.run(f"{lab.BUILD}/calico-node", "--teardown")
     wait_for_uplink(machine, present=False)
+
+
+FAR = "203.0.113.5"  # two hosts outside have it: which of them a packet reaches says which way it took
+
+
+class Far:
+    """Another host, on a link of its own or on the underlay, that answers datagrams to FAR and remembers them."""
+
+    def __init__(self, namespace):
+        namespace.run("ip", "address", "add", f"{FAR}/32", "dev", "lo")
+        self.socket = lab.socket_in(namespace.path, socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((FAR, 9000))
+        self.numbers = itertools.count()
+
+    def hears(self, sender, size=64, seconds=2):
+        """Whether a datagram that is sent now arrives here. It is answered."""
+        data = str(next(self.numbers)).encode().ljust(size)
+        self.socket.settimeout(seconds)
+        sender.send(data)
+        with contextlib.suppress(socket.timeout):
+            received = None
+            while received != data:
+                received, source = self.socket.recvfrom(4096)
+            self.socket.sendto(b"", source)
+            return True
+        return False
+
+    def hears_soon(self, sender):
+        lab.until(lambda: self.hears(sender, seconds=0.2), what="packets this way")
+
+
+@pytest.fixture
+def ways(served, network):
+    """A container's connected socket, and two hosts of the same address behind two uplinks."""
+    machine, address = served
+    with lab.Namespace("far") as other:
+        machine.run("ip", "link", "add", "eth1", "type", "veth", "peer", "name", "eth0", "netns", other.name)
+        machine.run("ip", "address", "add", "172.29.0.2/24", "dev", "eth1")
+        machine.run("ip", "link", "set", "eth1", "up")
+        other.run("ip", "address", "add", "172.29.0.1/24", "dev", "eth0")
+        other.run("ip", "link", "set", "eth0", "up")
+        other.run("ip", "route", "add", address, "via", "172.29.0.2")
+        route_to(network.namespace, address, machine)
+        machine.calicoctl("config", "felix", "Uplinks", "eth0,eth1", "--force")
+        wait_for_uplink(machine, "eth1")
+        go_by(machine, "172.30.0.1")
+        first, second = Far(network.namespace), Far(other)
+        with machine.socket("www", socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.connect((FAR, 9000))
+            # From here on its packets pass by the stack.
+            first.hears_soon(sender)
+            assert first.hears(sender)
+            close_forwarding(machine)
+            yield machine, sender, first, second
+
+
+def go_by(machine, gateway, *options):
+    machine.run("ip", "route", "replace", FAR, "via", gateway, *options)
+
+
+def serial(machine):
+    """Of what the programs know about routing."""
+    shown = machine.run("bpftool", "-j", "map", "dump", "pinned", machine.path("bpf", "calico", "v1", "routing")).stdout
+    return json.loads(shown)[0]["formatted"]["value"]["serial"]
+
+
+def test_changed_route_is_followed_at_once(ways):
+    machine, sender, first, second = ways
+    for gateway, there in (("172.29.0.1", second), ("172.30.0.1", first)):
+        before = serial(machine)
+        go_by(machine, gateway)
+        lab.until(lambda before=before: serial(machine) != before, what="the daemon's word that routes have changed")
+        assert there.hears(sender)
+
+
+def test_changed_route_is_followed_without_a_daemon(ways):
+    machine, sender, first, second = ways
+    machine.stop_node(signal.SIGKILL)
+    for gateway, there in (("172.29.0.1", second), ("172.30.0.1", first)):
+        go_by(machine, gateway)
+        there.hears_soon(sender)
+
+
+def test_packets_follow_the_neighbour(ways):
+    machine, sender, first, second = ways
+    go_by(machine, "172.29.0.1")
+    second.hears_soon(sender)
+    # Nobody has this MAC.
+    machine.run("ip", "neigh", "replace", "172.29.0.1", "lladdr", "02:00:00:00:00:01", "dev", "eth1")
+    assert not second.hears(sender, seconds=0.5)
+    machine.run("ip", "neigh", "delete", "172.29.0.1", "dev", "eth1")
+    second.hears_soon(sender)
+
+
+def test_uplink_that_is_none_any_more_is_left_alone(ways):
+    machine, sender, first, second = ways
+    go_by(machine, "172.29.0.1")
+    second.hears_soon(sender)
+    machine.calicoctl("config", "felix", "Uplinks", "eth0", "--force")
+    wait_for_uplink(machine, "eth1", present=False)
+    # The stack's to send, which may not.
+    assert not second.hears(sender, seconds=0.5)
+    open_forwarding(machine)
+    assert second.hears(sender)
+    machine.run("ip", "link", "delete", "eth1")
+    go_by(machine, "172.30.0.1")
+    first.hears_soon(sender)
+
+
+def test_lower_mtu_is_told_to_the_sender(ways):
+    machine, sender, first, _ = ways
+    sender.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
+    assert first.hears(sender, 1300)
+    open_forwarding(machine)
+    go_by(machine, "172.30.0.1", "mtu", "lock", "1200")
+
+    def refused():
+        try:
+            sender.send(b"x" * 1300)
+        except OSError as error:
+            return error.errno == errno.EMSGSIZE
+        return False
+
+    def arrives():
+        # Each answer that is there fails one call.
+        with contextlib.suppress(OSError):
+            return first.hears(sender, 1100, seconds=0.2)
+        return False
+
+    lab.until(refused, what="the answer that a packet is too large")
+    lab.until(arrives, what="the arrival of a smaller packet")

@@ -375,6 +375,7 @@ struct seen {
 	struct interface_address address;
 	bool address_gone;
 	int links; /* distinct veths that were announced and not gone since */
+	unsigned int routing;
 };
 
 static void on_link(void *arg, const struct link_info *link, bool gone)
@@ -400,7 +401,15 @@ static void on_address(void *arg, const struct interface_address *addr, bool gon
 	seen->address_gone = gone;
 }
 
-static const struct netlink_watch_ops watch_ops = {.link = on_link, .address = on_address};
+static void on_routing(void *arg)
+{
+	struct seen *seen = arg;
+
+	seen->routing++;
+}
+
+static const struct netlink_watch_ops watch_ops = {
+	.link = on_link, .address = on_address, .routing = on_routing};
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -462,6 +471,54 @@ static void test_port_that_leaves_a_bridge_is_not_gone(void **state)
 	netlink_watch_stop(watch);
 }
 
+/* Until nothing is announced any more. */
+static unsigned int settled(const struct seen *seen)
+{
+	unsigned int before;
+
+	do {
+		before = seen->routing;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	} while (seen->routing != before);
+	return before;
+}
+
+static void test_whatever_routing_depends_on_is_announced(void **state)
+{
+	static const char *const changes[] = {
+		"ip route add 198.51.100.0/24 dev cali0",
+		"ip route replace 198.51.100.0/24 dev cali0 mtu 1200",
+		"ip route delete 198.51.100.0/24",
+		"ip -6 route add 2001:db8:1::/64 dev cali0",
+		"ip -6 route delete 2001:db8:1::/64",
+		"ip rule add tos 0x10 table 7",
+		"ip rule delete tos 0x10 table 7",
+		"ip -6 rule add from 2001:db8::1 table 7",
+		"ip nexthop add id 7 dev cali0",
+		"ip nexthop delete id 7",
+		"ip address add 192.0.2.1/32 dev cali0",
+		"ip link set cali0 mtu 1400",
+		"echo 1 > /proc/sys/net/ipv4/conf/cali0/forwarding",
+		"echo 1 > /proc/sys/net/ipv6/conf/cali0/forwarding",
+		"ip link set cali0 down",
+		"ip link delete cali0",
+	};
+	struct netlink_watch *watch;
+	struct seen seen = {0};
+	struct err err;
+	unsigned int before;
+
+	ok(link_set_up(nl, make_pair("cali0", "tmp0"), NULL, &err), &err);
+	assert_int_equal(system("ip link set tmp0 up"), 0);
+	ok(netlink_watch_start(&watch_ops, &seen, &watch, &err), &err);
+	for (size_t at = 0; at < sizeof(changes) / sizeof(changes[0]); at++) {
+		before = settled(&seen);
+		assert_int_equal(system(changes[at]), 0);
+		UNTIL(seen.routing != before);
+	}
+	netlink_watch_stop(watch);
+}
+
 /* More changes than the socket's buffer holds: all of them are known in the end, also those that undid
  * others. */
 static void test_lost_notifications_are_made_up_for(void **state)
@@ -504,6 +561,7 @@ int main(void)
 		TEST(test_neighbours_are_permanent_and_follow_the_mac),
 		TEST(test_sysctl_of_an_interface),
 		TEST(test_changes_are_announced),
+		TEST(test_whatever_routing_depends_on_is_announced),
 		TEST(test_port_that_leaves_a_bridge_is_not_gone),
 		TEST(test_lost_notifications_are_made_up_for),
 	};

@@ -26,9 +26,18 @@ static void on_address(void *arg, const struct interface_address *address, bool 
 	uplinks_refresh(arg);
 }
 
+static void on_routing(void *arg)
+{
+	struct agent *agent = arg;
+
+	if (agent->dataplane)
+		dataplane_routing_changed(agent->dataplane);
+}
+
 static const struct netlink_watch_ops netlink_ops = {
 	.link = on_link,
 	.address = on_address,
+	.routing = on_routing,
 };
 
 /*

@@ -159,6 +159,15 @@ static enum role role_of(const struct dataplane *dp, int ifindex)
 		       : ROLE_HOST;
 }
 
+void dataplane_routing_changed(struct dataplane *dp)
+{
+	static const __u32 first;
+
+	dp->routing.serial++;
+	/* Should it fail, what the programs remember is soon too old anyway. */
+	bpf_map_update_elem(programs_map(&dp->programs, "routing"), &first, &dp->routing, BPF_ANY);
+}
+
 /* The programs come first: only behind them may flows leave past the host's stack. */
 int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err)
 {
@@ -172,6 +181,7 @@ int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name,
 	if (bpf_map_update_elem(map, &ifindex, &entry, BPF_ANY))
 		return err_set(err, errno, "cannot register the uplink %s: %s", name, strerror(errno));
 	screen_choose(dp);
+	dataplane_routing_changed(dp);
 	return 0;
 }
 
@@ -182,6 +192,7 @@ int dataplane_detach_uplink(struct dataplane *dp, int ifindex, const char *name,
 
 	bpf_map_delete_elem(programs_map(&dp->programs, "uplink"), &ifindex);
 	screen_choose(dp);
+	dataplane_routing_changed(dp);
 	if (role_of(dp, ifindex) != ROLE_HOST)
 		return dataplane_detach(dp, ifindex, name, err);
 	/* The others are the host endpoint's, too. */

@@ -71,6 +71,8 @@ bool dataplane_is_attached(struct dataplane *dp, int ifindex, const char *name);
 int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err);
 int dataplane_detach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err);
 bool dataplane_is_uplink(struct dataplane *dp, int ifindex, const char *name);
+/* The next packet of every flow asks the routing table; else it takes a quarter of a second to be noticed. */
+void dataplane_routing_changed(struct dataplane *dp);
 /*
  * Screens what arrives at an attached uplink by XDP in its driver, or (xdp false, and at first) by the TC
  * program. < 0, with the reason: XDP is not possible there, and TC does it.

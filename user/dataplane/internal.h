@@ -117,6 +117,7 @@ struct dataplane {
 	__u32 endpoint_capacity, flow_capacity;
 	bool pressure; /* the last sweep found the flow table nearly full */
 	struct screening screening;
+	struct routing routing;
 	__u32 blocked; /* entries of the block list */
 };
 

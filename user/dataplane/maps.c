@@ -39,6 +39,7 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
  *	blocked4, blocked6			 0	 + about 100 B per prefix
  *	source		  16384 x (16 + 88)	 1.7 MB
  *	screened	   4096 x 64 per CPU	 0.5 MB
+ *	next_hop	   2048 x 88 per CPU	 0.3 MB
  *	portset		    256 x 8192		 2.0 MB
  *	rule		  65536 x 48		 3.0 MB
  *	rule_info	  16384 slots		 0.3 MB	 + 340 B per rule

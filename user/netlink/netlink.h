@@ -84,6 +84,9 @@ int sysctl_read(const char *path, char *value, size_t size);
 struct netlink_watch_ops {
 	void (*link)(void *arg, const struct link_info *link, bool gone);
 	void (*address)(void *arg, const struct interface_address *address, bool gone);
+	/* Something that routing depends on: a route or rule, a link, an address, whether packets are
+	 * forwarded. */
+	void (*routing)(void *arg);
 };
 struct netlink_watch;
 int netlink_watch_start(const struct netlink_watch_ops *ops, void *arg, struct netlink_watch **ret,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Notifications about links and addresses. libnl keeps a copy of both tables and calls back on differences,
- * so when the kernel had to throw notifications away (ENOBUFS), comparing the copy with a fresh list
- * delivers exactly what was missed, removals included.
+ * Notifications about links, addresses and routing. libnl keeps a copy of both tables and calls back on
+ * differences, so when the kernel had to throw notifications away (ENOBUFS), comparing the copy with a fresh
+ * list delivers exactly what was missed, removals included. Of what routing depends on there is no copy: that
+ * something has changed is all there is to tell.
  */
 #include "netlink/internal.h"
 
@@ -20,6 +21,7 @@
 
 #define WATCH_BUFFER	     (1 << 20) /* bytes; room for some hundred links appearing at once */
 #define RESYNC_RETRY_SECONDS 1
+#define MESSAGES_AT_ONCE     256 /* before other events get their turn */
 
 struct netlink_watch {
 	struct netlink_watch_ops ops;
@@ -29,6 +31,8 @@ struct netlink_watch {
 	struct nl_cache_mngr *manager;
 	struct nl_cache *links, *addresses; /* owned by the manager */
 	struct event *readable, *retry;
+	struct nl_sock *routing;
+	struct event *routing_readable;
 };
 
 static void link_changed(struct nl_cache *cache, struct nl_object *obj, int action, void *arg)
@@ -85,6 +89,43 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	resync(arg);
 }
 
+/* Messages are not looked into, and that some were lost (ENOBUFS) says as much as one of them. */
+static void on_routing(evutil_socket_t fd, short what, void *arg)
+{
+	struct netlink_watch *watch = arg;
+	char start;
+
+	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
+		if (recv(fd, &start, sizeof(start), MSG_DONTWAIT) < 0 && errno != ENOBUFS)
+			break;
+	}
+	watch->ops.routing(watch->arg);
+}
+
+/* Routes go with links and addresses without a notification of their own. */
+static int watch_routing(struct netlink_watch *watch, struct err *err)
+{
+	int rc;
+
+	watch->routing = nl_socket_alloc();
+	if (!watch->routing)
+		return err_set(err, ENOMEM, "out of memory while subscribing to changes of routes");
+	rc = nl_connect(watch->routing, NETLINK_ROUTE);
+	if (rc >= 0)
+		rc = nl_socket_add_memberships(watch->routing, RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR,
+					       RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+					       RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEXTHOP,
+					       RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, 0);
+	if (rc < 0)
+		return err_set(err, -netlink_error(rc), "cannot subscribe to changes of routes: %s",
+			       nl_geterror(rc));
+	watch->routing_readable = event_new(task_base(), nl_socket_get_fd(watch->routing),
+					    EV_READ | EV_PERSIST, on_routing, watch);
+	if (!watch->routing_readable || event_add(watch->routing_readable, NULL))
+		return err_set(err, ENOMEM, "out of memory while subscribing to changes of routes");
+	return 0;
+}
+
 static int watch_open(struct netlink_watch *watch, struct err *err)
 {
 	int rc;
@@ -112,7 +153,7 @@ static int watch_open(struct netlink_watch *watch, struct err *err)
 	watch->retry = evtimer_new(task_base(), on_retry, watch);
 	if (!watch->readable || !watch->retry || event_add(watch->readable, NULL))
 		return err_set(err, ENOMEM, "out of memory while subscribing to network changes");
-	return 0;
+	return watch_routing(watch, err);
 }
 
 int netlink_watch_start(const struct netlink_watch_ops *ops, void *arg, struct netlink_watch **ret,
@@ -142,6 +183,9 @@ void netlink_watch_stop(struct netlink_watch *watch)
 		event_free(watch->readable);
 	if (watch->retry)
 		event_free(watch->retry);
+	if (watch->routing_readable)
+		event_free(watch->routing_readable);
+	nl_socket_free(watch->routing);
 	nl_cache_mngr_free(watch->manager);
 	nl_socket_free(watch->sock);
 	netlink_close(watch->query);

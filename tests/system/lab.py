@@ -81,6 +81,33 @@ def socket_in(namespace, *arguments):
     return made[0]
 
 
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def dial(namespace, address, port, seconds=2, source=None):
+    """A TCP connection from a network namespace (a path), or None when it is not answered in time."""
+    connection = socket_in(namespace, family_of(address), socket.SOCK_STREAM)
+    connection.settimeout(seconds)
+    try:
+        if source:
+            connection.bind((source, 0))
+        connection.connect((address, port))
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def reaches(namespace, address, port, seconds=2, source=None):
+    """Whether a TCP connection from there to an echo server brings its line back."""
+    connection = dial(namespace, address, port, seconds, source)
+    if not connection:
+        return False
+    with connection:
+        return echoes(connection)
+
+
 def processes():
     """(pid, parent, network namespace) of every process."""
     for entry in os.listdir("/proc"):
@@ -417,24 +444,12 @@ class Machine:
         return socket_in(self.container_namespace(container), *arguments)
 
     def dial(self, container, address, port, seconds=2):
-        """A TCP connection from inside the container, or None when it is not answered in time."""
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        connection = self.socket(container, family, socket.SOCK_STREAM)
-        connection.settimeout(seconds)
-        try:
-            connection.connect((address, port))
-        except OSError:
-            connection.close()
-            return None
-        return connection
+        """A TCP connection from inside the container, or None."""
+        return dial(self.container_namespace(container), address, port, seconds)
 
     def connects(self, container, address, port, seconds=2):
-        """Whether a TCP connection from the container to an echo server brings its line back."""
-        connection = self.dial(container, address, port, seconds)
-        if not connection:
-            return False
-        with connection:
-            return echoes(connection)
+        """Whether the container reaches an echo server."""
+        return reaches(self.container_namespace(container), address, port, seconds)
 
     def start_echo(self, name, network, *ports, options=()):
         """A container that echoes on these TCP ports; returns its address when all of them listen."""

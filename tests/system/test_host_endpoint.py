@@ -18,10 +18,6 @@ NOTHING = {"inbound_rules": [], "outbound_rules": []}
 LAN = {4: "172.30.0.1", 6: "fd30::1"}
 
 
-def family_of(address):
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
 @contextlib.contextmanager
 def servers(namespace, *ports):
     """TCP servers of both families that echo, on each of the ports."""
@@ -53,27 +49,8 @@ def servers(namespace, *ports):
             listener.close()
 
 
-def dial(namespace, address, port, seconds=2):
-    connection = lab.socket_in(namespace.path, family_of(address), socket.SOCK_STREAM)
-    connection.settimeout(seconds)
-    try:
-        connection.connect((address, port))
-    except OSError:
-        connection.close()
-        return None
-    return connection
-
-
-def reaches(namespace, address, port, seconds=2):
-    connection = dial(namespace, address, port, seconds)
-    if not connection:
-        return False
-    with connection:
-        return lab.echoes(connection)
-
-
 def refuses(namespace, address, port):
-    return not reaches(namespace, address, port, seconds=0.5)
+    return not lab.reaches(namespace.path, address, port, seconds=0.5)
 
 
 def address6(machine):
@@ -128,8 +105,8 @@ def test_failsafe_ports_need_no_policy(host, network):
     with servers(host.namespace, 22, 23), servers(lan, 2379, 2380):
         host.etcd.etcdctl("set", "/calico/v1/config/FailsafeOutboundHostPorts", f"{host.etcd.port},2379")
         for address in (host.address, address6(host)):
-            assert reaches(lan, address, 23)
-        with dial(lan, host.address, 22) as ssh, dial(lan, host.address, 23) as other:
+            assert lab.reaches(lan.path, address, 23)
+        with lab.dial(lan.path, host.address, 22) as ssh, lab.dial(lan.path, host.address, 23) as other:
             assert lab.echoes(ssh) and lab.echoes(other)
             set_endpoint(host, "eth", name="eth0")
             wait_for(host, "eth", "eth0")
@@ -137,20 +114,20 @@ def test_failsafe_ports_need_no_policy(host, network):
             other.settimeout(0.5)
             assert not lab.echoes(other)
         for address, outside in ((host.address, LAN[4]), (address6(host), LAN[6])):
-            assert reaches(lan, address, 22)
+            assert lab.reaches(lan.path, address, 22)
             assert refuses(lan, address, 23)
-            assert reaches(host.namespace, outside, 2379)
+            assert lab.reaches(host.namespace.path, outside, 2379)
             assert refuses(host.namespace, outside, 2380)
         # The daemon still hears the datastore, which is beyond that interface.
         host.etcd.etcdctl("set", "/calico/v1/host/host-a/config/FailsafeInboundHostPorts", "23")
-        lab.until(lambda: reaches(lan, host.address, 23, seconds=0.5), what="the other failsafe port")
+        lab.until(lambda: lab.reaches(lan.path, host.address, 23, seconds=0.5), what="the other failsafe port")
         assert refuses(lan, host.address, 22)
         # A value that means nothing leaves the default open.
         host.etcd.etcdctl("set", "/calico/v1/host/host-a/config/FailsafeInboundHostPorts", "ssh")
-        lab.until(lambda: reaches(lan, host.address, 22, seconds=0.5), what="the default")
+        lab.until(lambda: lab.reaches(lan.path, host.address, 22, seconds=0.5), what="the default")
         assert "parameter FailsafeInboundHostPorts" in problems(host)
         host.etcd.etcdctl("rm", f"{KEY}/eth")
-        lab.until(lambda: reaches(lan, host.address, 23, seconds=0.5), what="the end of the host endpoint")
+        lab.until(lambda: lab.reaches(lan.path, host.address, 23, seconds=0.5), what="the end of the host endpoint")
 
 
 def test_policy_of_a_host(host, network):
@@ -163,9 +140,9 @@ def test_policy_of_a_host(host, network):
                      profile_ids=["metal"])
         wait_for(host, "eth", "eth0")
         for address, outside in ((host.address, LAN[4]), (address6(host), LAN[6])):
-            assert reaches(lan, address, 80)
+            assert lab.reaches(lan.path, address, 80)
             assert refuses(lan, address, 81)
-            assert reaches(host.namespace, outside, 90)
+            assert lab.reaches(host.namespace.path, outside, 90)
             assert refuses(host.namespace, outside, 91)
         assert lan.run("busybox", "ping", "-c", "1", "-W", "2", host.address).returncode == 0
         assert host.run("busybox", "ping", "-c", "1", "-W", "1", LAN[4], check=False).returncode != 0
@@ -173,7 +150,7 @@ def test_policy_of_a_host(host, network):
         assert "allow tcp to ports 80" in shown and shown == host.calicoctl("policy", "show", "eth")
         assert "Host endpoint eth: up on eth0" in host.calicoctl("status")
         # What is revoked ends at its next packet.
-        with dial(lan, host.address, 80) as connection:
+        with lab.dial(lan.path, host.address, 80) as connection:
             assert lab.echoes(connection)
             set_rules(host, "metal", NOTHING)
             connection.settimeout(0.5)
@@ -182,7 +159,7 @@ def test_policy_of_a_host(host, network):
         # Another profile, chosen at run time.
         set_rules(host, "open", ALLOW)
         set_endpoint(host, "eth", name="eth0", profile_ids=["open"])
-        lab.until(lambda: reaches(lan, host.address, 81, seconds=0.5), what="the other profile")
+        lab.until(lambda: lab.reaches(lan.path, host.address, 81, seconds=0.5), what="the other profile")
 
 
 def test_addresses_are_members_of_tags(host, network):
@@ -195,7 +172,7 @@ def test_addresses_are_members_of_tags(host, network):
         assert refuses(lan, host.address, 80)
         put(host, "/calico/v1/host/elsewhere/endpoint/lan", {"expected_ipv4_addrs": [LAN[4]],
                                                              "profile_ids": ["lan"]})
-        lab.until(lambda: reaches(lan, host.address, 80, seconds=0.5), what="the membership")
+        lab.until(lambda: lab.reaches(lan.path, host.address, 80, seconds=0.5), what="the membership")
         assert refuses(lan, address6(host), 80)
 
 
@@ -209,10 +186,10 @@ def test_tiers_select_host_endpoints(host, network):
     set_endpoint(host, "eth", name="eth0", profile_ids=["open"], labels={"role": "metal"})
     wait_for(host, "eth", "eth0")
     with servers(host.namespace, 80, 81):
-        assert reaches(lan, host.address, 80)
+        assert lab.reaches(lan.path, host.address, 80)
         assert refuses(lan, host.address, 81)
         set_endpoint(host, "eth", name="eth0", profile_ids=["open"], labels={"role": "other"})
-        lab.until(lambda: reaches(lan, host.address, 81, seconds=0.5), what="the selector's change")
+        lab.until(lambda: lab.reaches(lan.path, host.address, 81, seconds=0.5), what="the selector's change")
 
 
 @pytest.fixture
@@ -241,22 +218,22 @@ def test_interface_that_comes_and_goes(host, network, second_nic):
         plug()
         wait_for(host, "second", "eth1")
         for address in ("10.99.0.1", "fd99::1"):
-            lab.until(lambda to=address: reaches(behind, to, 22, seconds=0.5), what="the interface's start")
+            lab.until(lambda to=address: lab.reaches(behind.path, to, 22, seconds=0.5), what="the interface's start")
             assert refuses(behind, address, 80)
         # What the host forwards there is no matter of it, and other interfaces neither.
         network.namespace.run("ip", "route", "add", "10.99.0.0/24", "via", host.address)
-        assert reaches(behind, LAN[4], 80)
-        assert reaches(network.namespace, host.address, 80)
+        assert lab.reaches(behind.path, LAN[4], 80)
+        assert lab.reaches(network.namespace.path, host.address, 80)
         # An address comes and goes; then the object with the name has precedence.
         host.etcd.etcdctl("rm", f"{KEY}/second")
-        lab.until(lambda: reaches(behind, "10.99.0.1", 80, seconds=0.5), what="the end of the host endpoint")
+        lab.until(lambda: lab.reaches(behind.path, "10.99.0.1", 80, seconds=0.5), what="the end of the host endpoint")
         host.run("ip", "address", "add", "10.99.0.7/32", "dev", "eth1")
         wait_for(host, "by-address", "eth1")
         assert refuses(behind, "10.99.0.1", 80)
-        assert reaches(behind, "fd99::1", 80)  # it expects no address of that family
+        assert lab.reaches(behind.path, "fd99::1", 80)  # it expects no address of that family
         host.run("ip", "address", "delete", "10.99.0.7/32", "dev", "eth1")
         wait_for(host, "by-address")
-        assert reaches(behind, "10.99.0.1", 80)
+        assert lab.reaches(behind.path, "10.99.0.1", 80)
         set_endpoint(host, "by-address", name="eth1")
         wait_for(host, "by-address", "eth1")
         assert refuses(behind, "10.99.0.1", 80)
@@ -264,7 +241,7 @@ def test_interface_that_comes_and_goes(host, network, second_nic):
         wait_for(host, "by-address")
         plug()
         wait_for(host, "by-address", "eth1")
-        lab.until(lambda: reaches(behind, "10.99.0.1", 22, seconds=0.5), what="the interface's start")
+        lab.until(lambda: lab.reaches(behind.path, "10.99.0.1", 22, seconds=0.5), what="the interface's start")
         assert refuses(behind, "10.99.0.1", 80)
 
 
@@ -287,20 +264,20 @@ def test_policy_outlives_the_daemon(host, network, how):
     set_rules(host, "metal", {"inbound_rules": [{"protocol": "tcp", "dst_ports": [80]}], "outbound_rules": []})
     set_endpoint(host, "eth", name="eth0", profile_ids=["metal"])
     wait_for(host, "eth", "eth0")
-    with servers(host.namespace, 22, 80, 81), dial(lan, host.address, 80) as connection:
+    with servers(host.namespace, 22, 80, 81), lab.dial(lan.path, host.address, 80) as connection:
         assert lab.echoes(connection)
         host.stop_node(how)
         for port, expected in ((22, True), (80, True), (81, False)):
-            assert reaches(lan, host.address, port, seconds=0.5) == expected
+            assert lab.reaches(lan.path, host.address, port, seconds=0.5) == expected
         host.start_node()
         wait_for(host, "eth", "eth0")
         assert lab.echoes(connection)
         for port, expected in ((22, True), (80, True), (81, False)):
-            assert reaches(lan, host.address, port, seconds=0.5) == expected
+            assert lab.reaches(lan.path, host.address, port, seconds=0.5) == expected
         host.stop_node()
         host.run(f"{lab.BUILD}/calico-node", "--teardown")
         assert not os.path.exists(host.path("bpf", "calico"))
-        assert reaches(lan, host.address, 81)
+        assert lab.reaches(lan.path, host.address, 81)
 
 
 def test_containers_pass_by_it(cluster_machine, network):
@@ -318,7 +295,7 @@ def test_containers_pass_by_it(cluster_machine, network):
     wait_for(machine, "eth", "eth0")
     with servers(lan, 9000), servers(machine.namespace, 80):
         assert refuses(lan, machine.address, 80)
-        assert reaches(lan, address, 80)
+        assert lab.reaches(lan.path, address, 80)
         assert machine.connects("www", LAN[4], 9000)
         # Under the host's own address, which its answers come back to.
         assert machine.connects("client", LAN[4], 9000)
@@ -329,4 +306,4 @@ def test_containers_pass_by_it(cluster_machine, network):
         set_rules(machine, "metal", {"inbound_rules": [{"protocol": "tcp", "dst_ports": [8080]}],
                                      "outbound_rules": []})
         set_endpoint(machine, "eth", name="eth0", profile_ids=["metal"])
-        lab.until(lambda: reaches(lan, machine.address, 8080, seconds=0.5), what="the published port")
+        lab.until(lambda: lab.reaches(lan.path, machine.address, 8080, seconds=0.5), what="the published port")

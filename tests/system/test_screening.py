@@ -52,23 +52,11 @@ def drops(machine, reason):
 
 
 def dial(network, source, address, port=80, seconds=1):
-    connection = lab.socket_in(network.namespace.path, socket.AF_INET, socket.SOCK_STREAM)
-    connection.settimeout(seconds)
-    try:
-        connection.bind((source, 0))
-        connection.connect((address, port))
-    except OSError:
-        connection.close()
-        return None
-    return connection
+    return lab.dial(network.namespace.path, address, port, seconds, source)
 
 
 def reaches(network, source, address, port=80):
-    connection = dial(network, source, address, port)
-    if not connection:
-        return False
-    with connection:
-        return lab.echoes(connection)
+    return lab.reaches(network.namespace.path, address, port, 1, source)
 
 
 def send(network, source, address, port=9, count=1):

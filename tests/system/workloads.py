@@ -74,7 +74,7 @@ class Workload:
 
 def bound(where, kind, address, port=0):
     """A socket of a workload, or of whatever else has a namespace, at an address of its own."""
-    made = lab.socket_in(where.namespace.path, socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+    made = lab.socket_in(where.namespace.path, lab.family_of(address), kind)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind((address, port))
     return made

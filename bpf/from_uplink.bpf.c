@@ -117,7 +117,7 @@ static __noinline bool arrival_refused(struct __sk_buff *skb)
 	if (!arrival_read(&a, (void *)(long)skb->data, (void *)(long)skb->data_end))
 		return false;
 	r = screen(skb, skb->ifindex, &a.tuple);
-	return r < 0 && screen_drop(skb->ifindex, &a.tuple, skb->len, -r);
+	return r < 0 && screen_drop(skb->ifindex, &a, skb->len, -r);
 }
 
 SEC("tc")

@@ -71,31 +71,31 @@ static __always_inline int judge_opener(struct packet *p, struct screened *entry
 }
 
 /* True: dropped. Any entry of the flow table is from_uplink's to look at, expired ones too. */
-static __noinline bool refuse_opener(struct xdp_md *ctx, const struct tuple *tuple)
+static __noinline bool refuse_opener(struct xdp_md *ctx, const struct arrival *a)
 {
-	struct screened *entry = screened_place(tuple);
+	struct screened *entry = screened_place(&a->tuple);
 	__u32 ifindex = ctx->ingress_ifindex, dir;
 	struct packet *p;
 	int r;
 
-	if (flow_find(tuple, &dir))
+	if (flow_find(&a->tuple, &dir))
 		return false;
-	if (!source_may_open(tuple))
-		return screen_drop(ifindex, tuple, frame_length(ctx), DROP_REASON_FLOOD);
-	if (entry && denied_before(entry, tuple)) {
+	if (!source_may_open(&a->tuple))
+		return screen_drop(ifindex, a, frame_length(ctx), DROP_REASON_FLOOD);
+	if (entry && denied_before(entry, &a->tuple)) {
 		deny_again(entry, frame_length(ctx));
 		return true;
 	}
 	p = packet_new();
 	if (!p || !entry)
 		return false;
-	p->tuple = *tuple;
+	p->tuple = a->tuple;
 	p->flags = PACKET_UPLINK;
 	p->length = frame_length(ctx);
 	p->blame = ifindex;
 	packet_classify(p);
-	if (p->class == CLASS_ICMP)
-		p->icmp_type = tuple->family == 4 ? ICMP_ECHO : ICMPV6_ECHO;
+	p->icmp_type = a->icmp_type;
+	p->icmp_code = a->icmp_code;
 	r = judge_opener(p, entry);
 	return r < 0 && !drop_overridden(p, -r);
 }
@@ -110,9 +110,8 @@ int screen_uplink(struct xdp_md *ctx)
 		return XDP_PASS;
 	r = screen(ctx, ctx->ingress_ifindex, &a.tuple);
 	if (r < 0)
-		return screen_drop(ctx->ingress_ifindex, &a.tuple, frame_length(ctx), -r) ? XDP_DROP
-											  : XDP_PASS;
-	if (r == SCREEN_ENDPOINT && a.opens && refuse_opener(ctx, &a.tuple))
+		return screen_drop(ctx->ingress_ifindex, &a, frame_length(ctx), -r) ? XDP_DROP : XDP_PASS;
+	if (r == SCREEN_ENDPOINT && a.opens && refuse_opener(ctx, &a))
 		return XDP_DROP;
 	return XDP_PASS;
 }

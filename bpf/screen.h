@@ -21,6 +21,7 @@ enum screen_verdict {
 struct arrival {
 	struct tuple tuple;
 	bool opens; /* has its ports, and opens a flow if there is none */
+	__u8 icmp_type, icmp_code;
 };
 
 static __always_inline void arrival_l4(struct arrival *a, const __u8 *l4, const void *end)
@@ -36,10 +37,16 @@ static __always_inline void arrival_l4(struct arrival *a, const __u8 *l4, const 
 	} else if (protocol == PROTOCOL_UDP) {
 		a->opens = true;
 	} else if (protocol == (a->tuple.family == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6)) {
-		a->opens = l4[0] == (a->tuple.family == 4 ? ICMP_ECHO : ICMPV6_ECHO);
+		a->icmp_type = l4[0];
+		a->icmp_code = l4[1];
+		if (!is_echo(a->tuple.family, a->icmp_type))
+			return;
+		a->opens = a->icmp_type == (a->tuple.family == 4 ? ICMP_ECHO : ICMPV6_ECHO);
 		l4 += 4;
 		__builtin_memcpy(&a->tuple.source_port, l4, 2);
 		__builtin_memcpy(&a->tuple.destination_port, l4, 2);
+		return;
+	} else if (!has_ports(protocol)) {
 		return;
 	}
 	__builtin_memcpy(&a->tuple.source_port, l4, 2);
@@ -217,24 +224,26 @@ static __always_inline bool drops_are_told(void)
 	return settings.drop_action != DROP_DROP || settings.drop_events;
 }
 
-static __noinline bool screen_drop_told(__u32 ifindex, const struct tuple *tuple, __u32 length, __u32 reason)
+static __noinline bool screen_drop_told(__u32 ifindex, const struct arrival *a, __u32 length, __u32 reason)
 {
 	struct packet *p = packet_new();
 
 	if (!p)
 		return true;
-	p->tuple = *tuple;
-	p->class = packet_class(tuple);
+	p->tuple = a->tuple;
+	p->class = packet_class(&p->tuple);
+	p->icmp_type = a->icmp_type;
+	p->icmp_code = a->icmp_code;
 	p->length = length;
 	p->blame = ifindex;
 	return !drop_overridden(p, reason);
 }
 
 /* False: DropActionOverride lets it pass. */
-static __always_inline bool screen_drop(__u32 ifindex, const struct tuple *tuple, __u32 length, __u32 reason)
+static __always_inline bool screen_drop(__u32 ifindex, const struct arrival *a, __u32 length, __u32 reason)
 {
 	if (drops_are_told())
-		return screen_drop_told(ifindex, tuple, length, reason);
+		return screen_drop_told(ifindex, a, length, reason);
 	drop_count(ifindex, reason, length);
 	return true;
 }

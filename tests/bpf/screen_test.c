@@ -355,6 +355,25 @@ static void test_a_denial_by_more_is_not_remembered(void **state)
 	}
 }
 
+/* A rule may want another code than the usual 0. */
+static void test_codes_of_pings_are_judged(void **state)
+{
+	static const struct class_rule rule = {1 << CLASS_ICMP,
+					       {.action = ACTION_ALLOW,
+						.flags = MATCH_IPV4 | MATCH_IPV6 | MATCH_ICMP_CODE,
+						.icmp_code = 4,
+						.rule_id = 11}};
+	struct frame pings[] = {frame_echo(EXTERNAL4, A4, false, 7), frame_echo(EXTERNAL6, A6, false, 7)};
+
+	fixture_policy(table_fixture(), SLOT_A, fixture_list(table_fixture(), &rule, 1, 0), 0);
+	for (size_t i = 0; i < sizeof(pings) / sizeof(pings[0]); i++) {
+		struct run run = xdp(pings[i]);
+		assert_drops(&run, DROP_REASON_POLICY_INBOUND);
+		pings[i].icmp_code = 4;
+		expect_xdp_passes(pings[i]);
+	}
+}
+
 /* Policy is from_uplink's where the packet does not open a flow, or not all of it can be read. */
 static void test_other_packets_to_endpoints_pass(void **state)
 {
@@ -579,6 +598,7 @@ int main(void)
 		TEST(test_a_denial_is_remembered_for_its_kind),
 		TEST(test_a_denial_ends_with_its_policy),
 		TEST(test_a_denial_by_more_is_not_remembered),
+		TEST(test_codes_of_pings_are_judged),
 		TEST(test_other_packets_to_endpoints_pass),
 		TEST(test_known_flows_pass),
 		TEST(test_rules_count_each_packet_once),

@@ -239,6 +239,21 @@ static struct host_link *find_link(const struct agent *agent, int ifindex)
 	return NULL;
 }
 
+/* Whoever has judged flows of the interface until now may stay in force on another one. */
+static void recheck(struct agent *agent, const struct host_interface *before,
+		    const struct host_interface *after)
+{
+	bool changed4 = before->endpoint4 && before->endpoint4 != after->endpoint4;
+	bool changed6 = before->endpoint6 && before->endpoint6 != after->endpoint6;
+
+	if (changed4)
+		policy_recheck(agent->engine, before->endpoint4);
+	if (changed6)
+		policy_recheck(agent->engine, before->endpoint6);
+	if (changed4 || changed6)
+		commit_now(agent);
+}
+
 static void attach(struct agent *agent, const struct assignment *place)
 {
 	struct host_link *link = find_link(agent, place->ifindex);
@@ -263,6 +278,7 @@ static void attach(struct agent *agent, const struct assignment *place)
 		link->ifindex = place->ifindex;
 		LL_PREPEND(agent->host_links, link);
 	}
+	recheck(agent, &link->entry, &entry);
 	link->entry = entry;
 	if (!r)
 		log_info("agent", "%s is under the policy of host endpoints", place->name);

@@ -298,6 +298,15 @@ int policy_set_host_endpoint(struct policy_engine *engine, const char *key,
 	return engine_result(engine, member_set(engine, key, &state));
 }
 
+int policy_recheck(struct policy_engine *engine, __u32 slot)
+{
+	if (engine->broken)
+		return -ENOMEM;
+	if (slot >= engine->slot_count)
+		return -EINVAL;
+	return generation_bump(engine, GENERATION_FIRST + slot);
+}
+
 __u32 policy_generation_slot(struct policy_engine *engine, __u32 slot)
 {
 	return GENERATION_FIRST + slot;

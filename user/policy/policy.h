@@ -90,6 +90,12 @@ int policy_set_endpoint(struct policy_engine *engine, const char *key,
 int policy_set_host_endpoint(struct policy_engine *engine, const char *key,
 			     const struct host_endpoint *endpoint, __u32 slot);
 
+/*
+ * Another host endpoint judges now what this one did: from the next commit on, established flows are checked
+ * again. 0 or -errno.
+ */
+int policy_recheck(struct policy_engine *engine, __u32 slot);
+
 /* Generation slot of an endpoint slot; the agent writes it into the `endpoint` map. */
 __u32 policy_generation_slot(struct policy_engine *engine, __u32 slot);
 

@@ -42,7 +42,8 @@ BPF_TEST_LIB := $(filter-out %_test.o,$(BPF_TEST_OBJECTS))
 FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/fuzz/%.o)
 FUZZ_SECONDS ?= 20
-POLICY_PROOFS := $(BUILD)/tests/bpf/differential_test $(BUILD)/tests/bpf/differential_sequence_test
+POLICY_PROOFS := $(BUILD)/tests/bpf/differential_test $(BUILD)/tests/bpf/differential_sequence_test \
+	$(BUILD)/tests/bpf/differential_uplink_test
 
 BENCH_SKELETONS := $(patsubst tests/bench/%.bpf.c,$(BUILD)/tests/bench/%.skel.h,$(wildcard tests/bench/*.bpf.c))
 BENCH_OBJECTS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%.o,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
@@ -184,9 +185,9 @@ fuzz: fuzz-programs ## each fuzz target for FUZZ_SECONDS
 			-artifact_prefix=$$target. $$target.corpus $$(ls -d tests/fuzz/$$(basename $$target) 2>/dev/null) || exit 1; \
 	done
 
-# The same programs that `make check` runs for a moment, each for half of the time.
+# The same programs that `make check` runs for a moment; the last of them has three parts.
 fuzz-policy: $(POLICY_PROOFS) ## random policies and packets for SECONDS (3600), from SEED (as root)
-	$(Q)for proof in $(POLICY_PROOFS); do SECONDS=$$(($(or $(SECONDS),3600) / 2)) $$proof || exit 1; done
+	$(Q)for proof in $(POLICY_PROOFS); do SECONDS=$$(($(or $(SECONDS),3600) / 5)) $$proof || exit 1; done
 
 mutate: ## break the policy code in many places, one at a time, and see a test fail for each (as root)
 	@BUILD=$(BUILD) tools/mutate

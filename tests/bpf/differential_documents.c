@@ -333,6 +333,8 @@ static void put_pool(struct dice *dice, struct draft *draft, const char *name)
 
 static const char *const pools[] = {"10.65.0.0-16", "10.65.0.0-24", "10.65.1.0-24", "10.0.0.0-8",
 				    "fd65::-64",    "fd65::-16",    "192.0.2.0-25"};
+static const char *const blocks[] = {"10.65.0.0-26", "10.65.0.64-26", "10.65.1.0-26",
+				     "fd65::-122",   "fd65::40-122",  "fd65:1::-122"};
 static const char *const host_addresses[] = {"172.30.0.2", "fd30::2", "192.0.2.200"};
 
 static void put_document(struct dice *dice, struct draft *draft, struct change *change, __u32 number)
@@ -368,9 +370,23 @@ static void put_document(struct dice *dice, struct draft *draft, struct change *
 	case HOST_ENDPOINT:
 		put_host_endpoint(dice, draft);
 		break;
-	default: /* ADDRESS: the name says all */
+	default: /* ADDRESS, BLOCK, BLOCKED: the name says all */
 		put(draft, "{}");
 	}
+}
+
+/* A network around one of the addresses that packets have. */
+static void name_blocked(__u32 number, char name[64])
+{
+	static const __u8 lengths[][2] = {{32, 128}, {31, 127}, {30, 126}, {24, 64},
+					  {16, 48},  {7, 9},	{0, 0}};
+	struct cidr cidr;
+
+	if (!shot_address(number % SHOT_ADDRESSES, &cidr.addr))
+		fail();
+	cidr.length = lengths[number / SHOT_ADDRESSES % COUNT(lengths)][cidr.addr.family == 6];
+	cidr_mask(&cidr);
+	cidr_format_key(&cidr, name);
 }
 
 static void name_document(enum kind kind, __u32 number, char name[64])
@@ -392,6 +408,12 @@ static void name_document(enum kind kind, __u32 number, char name[64])
 		return;
 	case ADDRESS:
 		snprintf(name, 64, "%s", host_addresses[number % COUNT(host_addresses)]);
+		return;
+	case BLOCK:
+		snprintf(name, 64, "%s", blocks[number % COUNT(blocks)]);
+		return;
+	case BLOCKED:
+		name_blocked(number, name);
 		return;
 	case WORKLOAD:
 		snprintf(name, 64, "workload/%u", number);
@@ -417,7 +439,8 @@ static void draw(struct dice *dice, enum kind kind, __u32 number, struct change 
 	name_document(kind, number, ret->name);
 	put_document(dice, &draft, ret, number);
 	/* What is not valid counts as deleted. */
-	if (kind != TAGS && kind != ADDRESS && dice_one_in(dice, kind == WORKLOAD ? 100 : 40))
+	if (kind != TAGS && kind != ADDRESS && kind != BLOCK && kind != BLOCKED &&
+	    dice_one_in(dice, kind == WORKLOAD ? 100 : 40))
 		snprintf(draft.data, sizeof(draft.data), "%s", PICK(dice, broken));
 	ret->text = json_of(draft.data);
 }
@@ -448,15 +471,30 @@ void change_draw_visitor(struct dice *dice, struct change *ret)
 	}
 }
 
+void change_draw_outside(struct dice *dice, struct change *ret)
+{
+	/* Seldom the whole Internet. */
+	__u32 networks = SHOT_ADDRESSES * (dice_one_in(dice, 30) ? 7 : dice_one_in(dice, 4) ? 6 : 3);
+
+	if (dice_one_in(dice, 3))
+		draw(dice, BLOCK, dice_below(dice, COUNT(blocks)), ret);
+	else
+		draw(dice, BLOCKED, dice_below(dice, networks), ret);
+	if (dice_one_in(dice, 2)) {
+		free(ret->text);
+		ret->text = NULL;
+	}
+}
+
 bool change_draw_initial(struct dice *dice, __u32 number, struct change *ret)
 {
 	static const struct {
 		enum kind kind;
 		__u32 first, count;
 	} plan[] = {
-		{ADDRESS, 0, 2},	  {RULES, 0, 5}, {TAGS, 0, 5}, {LABELS, 0, 5},
-		{WORKLOAD, 1, WORKLOADS}, {POOL, 0, 1},	 {POOL, 4, 1}, {POLICY, 0, 9},
-		{HOST_ENDPOINT, 0, 1},
+		{ADDRESS, 0, 2},	  {RULES, 0, 5}, {TAGS, 0, 5},	{LABELS, 0, 5},
+		{WORKLOAD, 1, WORKLOADS}, {POOL, 0, 1},	 {POOL, 4, 1},	{POLICY, 0, 9},
+		{HOST_ENDPOINT, 0, 1},	  {BLOCK, 0, 1}, {BLOCK, 3, 1},
 	};
 
 	for (size_t i = 0; i < COUNT(plan); i++) {

@@ -13,7 +13,7 @@
 struct dump {
 	struct progrun *progrun;
 	FILE *out;
-	struct address found[SHOT_ADDRESSES_MAX]; /* for each address of the stock */
+	struct address found[SHOT_ADDRESSES]; /* for each address of the stock */
 	size_t count;
 };
 

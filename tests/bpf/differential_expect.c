@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The specification of the two hooks, as a plain program over documents. */
+/* The specification of all hooks, as a plain program over documents. */
 #include "differential_expect.h"
 
 #include <string.h>
@@ -227,16 +227,236 @@ static enum drop_reason judge_to(struct hearing *h)
 	return reason;
 }
 
+/* ---- what arrives at an uplink ---- */
+
+static bool is_unicast(const struct addr *addr)
+{
+	return !is_multicast(addr) && !is_martian(addr) && !is_within(addr, "fe80::/10");
+}
+
+/* Whither the host would forward it; nothing that is from an address of one link. */
+static enum uplink_route way_out(const struct hearing *h)
+{
+	const struct addr *src = &h->probe->src;
+	bool stays = is_within(src, "fe80::/10") || is_within(src, "ff00::/8") || is_within(src, "::1/128");
+
+	return stays ? ROUTE_NONE : uplink_route(&h->probe->dst);
+}
+
+/* By its addresses: it reaches nobody, or comes from where nobody is. The host's own packets are exempt. */
+static enum drop_reason screen(const struct hearing *h)
+{
+	const __u16 ours = ADDRESS_IN_POOL | ADDRESS_BLOCK;
+	const struct probe *probe = h->probe;
+
+	if ((h->dst_flags & ADDRESS_HOST) || !is_unicast(&probe->dst))
+		return DROP_NONE;
+	if (h->src_slot || is_multicast(&probe->src) ||
+	    (is_martian(&probe->src) && !addr_is_unspecified(&probe->src)))
+		return DROP_REASON_MARTIAN;
+	if (reference_blocked(h->world, &probe->src))
+		return DROP_REASON_BLOCKED;
+	if (!h->dst_slot && (h->dst_flags & (ours | ADDRESS_REMOTE)) == ours && way_out(h) == ROUTE_BACK)
+		return DROP_REASON_NO_DESTINATION;
+	return DROP_NONE;
+}
+
+static bool has_readable_addresses(const struct shot *shot)
+{
+	return shot->oddity == USUAL || shot->oddity >= CUT;
+}
+
+/* XDP knows all that policy asks about it. */
+static bool is_plain_opener(const struct shot *shot)
+{
+	const struct probe *probe = &shot->probe;
+
+	if ((shot->oddity && shot->oddity != WRONG_LENGTH) || shot->part || shot->extensions)
+		return false;
+	if (probe->protocol == TCP)
+		return shot->tcp == TCP_SYN;
+	return probe->protocol == UDP || is_echo(probe, false);
+}
+
+static enum drop_reason fault_of(const struct shot *shot)
+{
+	switch (shot->oddity) {
+	case CUT:
+		return DROP_REASON_SHORT;
+	case OPTIONS:
+		return DROP_REASON_IP_OPTIONS;
+	case WRONG_VERSION:
+		return DROP_REASON_MALFORMED;
+	case WRONG_LENGTH:
+		return shot->part == LATER_FRAGMENT ? DROP_NONE : DROP_REASON_MALFORMED;
+	default:
+		return DROP_NONE;
+	}
+}
+
+/* To an endpoint: XDP may see that its policy denies the packet; else that is the last thing to be seen. */
+static enum drop_reason judge_delivery(struct hearing *h, enum screener screener)
+{
+	enum drop_reason fault = fault_of(h->shot), reason = DROP_NONE;
+
+	h->ret->blamed = h->dst_slot;
+	if (screener == BY_XDP && is_plain_opener(h->shot)) {
+		reason = judge_receiver(h);
+		h->ret->early = reason;
+		if (!reason && fault)
+			h->ret->verdicts = 0;
+		return reason ?: fault;
+	}
+	if (fault)
+		return fault;
+	if (h->shot->part == LATER_FRAGMENT)
+		return DROP_REASON_FRAGMENT_ORPHAN;
+	if (is_icmp_error(h->probe))
+		return DROP_REASON_ICMP_UNRELATED;
+	return can_open(h->shot) ? judge_receiver(h) : DROP_REASON_FLOW_INVALID;
+}
+
+/* ---- the host's own packets ---- */
+
+static bool is_failsafe(const struct shot *shot)
+{
+	const struct probe *probe = &shot->probe;
+
+	if (probe->protocol != TCP)
+		return false;
+	if (shot->way == ARRIVING)
+		return probe->dport == FAILSAFE_PORT_INBOUND;
+	/* Its servers' answers are not told from others by a flow. */
+	return probe->dport == FAILSAFE_PORT_OUTBOUND ||
+	       (probe->sport == FAILSAFE_PORT_INBOUND && shot->tcp != TCP_SYN);
+}
+
+static bool is_udp(const struct probe *probe, __u16 sport, __u16 dport)
+{
+	return probe->protocol == UDP && probe->sport == sport && probe->dport == dport;
+}
+
+/* Neighbour discovery, and a DHCP client's messages. */
+static bool is_upkeep(const struct shot *shot)
+{
+	bool leaves = shot->way == LEAVING;
+	const struct probe *probe = &shot->probe;
+
+	if (probe->src.family == 4)
+		return leaves ? is_udp(probe, 68, 67) : is_udp(probe, 67, 68);
+	if (probe->protocol == ICMPV6)
+		return (probe->icmp_type >= 130 && probe->icmp_type <= 136) || probe->icmp_type == 143;
+	return leaves ? is_udp(probe, 546, 547) : is_udp(probe, 547, 546);
+}
+
+static enum drop_reason judge_host(struct hearing *h)
+{
+	const struct shot *shot = h->shot;
+	__u32 slot = uplink_host_slot(h->world, h->probe->src.family);
+	bool arrives = shot->way == ARRIVING;
+	enum drop_reason reason = fault_of(shot);
+
+	if (!slot)
+		return DROP_NONE;
+	/* Only passing by. */
+	if (arrives && is_unicast(&h->probe->dst) && !(h->dst_flags & ADDRESS_HOST) &&
+	    way_out(h) != ROUTE_NONE)
+		return DROP_NONE;
+	if (reason)
+		return reason;
+	if (shot->part == LATER_FRAGMENT)
+		return DROP_REASON_FRAGMENT_ORPHAN;
+	if (is_failsafe(shot) || is_upkeep(shot))
+		return DROP_NONE;
+	if (is_icmp_error(h->probe))
+		return arrives ? DROP_REASON_ICMP_UNRELATED : DROP_NONE;
+	if (!can_open(shot))
+		return DROP_REASON_FLOW_INVALID;
+	reason = consult(h, slot, arrives);
+	h->ret->opens_flow = !reason && makes_flow(h->probe);
+	return reason;
+}
+
+static enum drop_reason judge_arriving(struct hearing *h, enum screener screener)
+{
+	const struct shot *shot = h->shot;
+	enum drop_reason reason = DROP_NONE;
+
+	h->ret->blamed = 0;
+	if (shot->oddity == VLAN_TAG || shot->oddity == OTHER_TYPE)
+		return DROP_NONE;
+	if (screener != BY_NOBODY && has_readable_addresses(shot))
+		reason = screen(h);
+	h->ret->early = reason && screener == BY_XDP;
+	if (reason)
+		return reason;
+	if (h->src_slot)
+		return DROP_REASON_MARTIAN;
+	if (!h->dst_slot)
+		return h->settings->host_endpoints ? judge_host(h) : DROP_NONE;
+	if (!has_readable_addresses(shot))
+		return DROP_NONE;
+	reason = judge_delivery(h, screener);
+	if (reason)
+		return reason;
+	/* Fragments are put together by the stack. */
+	if (shot->part == WHOLE)
+		route(h);
+	/* These are judged wherever they come by, and so once more where the stack delivers them. */
+	if (h->ret->fate == TO_STACK &&
+	    (!makes_flow(h->probe) || (h->probe->protocol == TCP && shot->tcp == TCP_SYN)))
+		judge_receiver(h);
+	h->ret->opens_flow = makes_flow(h->probe);
+	return DROP_NONE;
+}
+
+static enum drop_reason judge_leaving(struct hearing *h)
+{
+	h->ret->blamed = h->src_slot;
+	if (h->src_slot)
+		return DROP_REASON_UNAPPROVED;
+	return h->settings->host_endpoints ? judge_host(h) : DROP_NONE;
+}
+
+/* ---- all of them ---- */
+
+static struct hearing hear(const struct world *world, const struct settings *settings,
+			   const struct shot *shot, struct expectation *ret)
+{
+	struct hearing h = {world, settings, shot, &shot->probe, ret, 0, 0, 0, 0};
+
+	h.src_flags = reference_flags(world, &shot->probe.src, &h.src_slot);
+	h.dst_flags = reference_flags(world, &shot->probe.dst, &h.dst_slot);
+	return h;
+}
+
+enum drop_reason expect_screened(const struct world *world, const struct shot *shot)
+{
+	struct hearing h = hear(world, NULL, shot, NULL);
+
+	return screen(&h);
+}
+
+void expect_at_uplink(const struct world *world, const struct settings *settings, const struct shot *shot,
+		      enum screener screener, struct expectation *ret)
+{
+	struct hearing h = hear(world, settings, shot, ret);
+
+	memset(ret, 0, sizeof(*ret));
+	ret->fate = PASSED;
+	ret->reason = shot->way == ARRIVING ? judge_arriving(&h, screener) : judge_leaving(&h);
+	if (ret->reason)
+		ret->fate = DROPPED;
+}
+
 void expect(const struct world *world, const struct settings *settings, const struct shot *shot,
 	    struct expectation *ret)
 {
-	struct hearing h = {world, settings, shot, &shot->probe, ret, 0, 0, 0, 0};
+	struct hearing h = hear(world, settings, shot, ret);
 
 	memset(ret, 0, sizeof(*ret));
 	ret->fate = PASSED;
 	ret->blamed = shot->way == FROM_STRANGER ? 0 : shot->slot;
-	h.src_flags = reference_flags(world, &shot->probe.src, &h.src_slot);
-	h.dst_flags = reference_flags(world, &shot->probe.dst, &h.dst_slot);
 	if (shot->way == FROM_SLOT || shot->way == FROM_STRANGER)
 		ret->reason = judge_from(&h);
 	else if (shot->way != TO_SLOT_HOST)

@@ -143,7 +143,7 @@ static void draw_addresses(struct dice *dice, const struct world *world, struct 
 
 static enum way draw_way(struct dice *dice)
 {
-	static const __u8 weights[WAYS] = {50, 1, 40, 2, 6, 1};
+	static const __u8 weights[WAYS] = {50, 1, 40, 2, 6, 1, 0, 0};
 	__u32 roll = dice_below(dice, 100);
 	int way = 0;
 
@@ -189,9 +189,74 @@ void shot_draw(struct dice *dice, const struct world *world, struct shot *ret)
 		ret->extensions = (__u8)(1 + dice_below(dice, CHAINS));
 }
 
+/* ---- at the uplink ---- */
+
+static enum oddity draw_oddity(struct dice *dice, const struct shot *shot)
+{
+	enum oddity oddity = dice_one_in(dice, 10) ? 1 + dice_below(dice, WRONG_LENGTH) : USUAL;
+
+	if (oddity == OPTIONS && shot->probe.src.family != 4)
+		return USUAL;
+	return oddity == WRONG_LENGTH && shot->probe.protocol != UDP ? USUAL : oddity;
+}
+
+/* Now and then one that the host needs to have an address, or neighbours. */
+static void draw_upkeep(struct dice *dice, struct probe *probe)
+{
+	static const __u16 ports[][2] = {{67, 68}, {68, 67}, {546, 547}, {547, 546}};
+	static const __u8 types[] = {130, 132, 133, 134, 135, 136, 137, 143};
+	__u32 pair = dice_below(dice, COUNT(ports));
+
+	if (probe->protocol == UDP) {
+		probe->sport = ports[pair][0];
+		probe->dport = ports[pair][1];
+	} else if (probe->protocol == ICMPV6) {
+		probe->icmp_type = PICK(dice, types);
+	}
+}
+
+static void draw_uplink_addresses(struct dice *dice, const struct world *world, bool host, struct shot *shot)
+{
+	static const char *const own[2][2] = {{"172.30.0.2", "192.0.2.200"}, {"fd30::2", "fd30::2"}};
+	struct probe *probe = &shot->probe;
+	int family = dice_one_in(dice, 2) ? 4 : 6;
+	struct addr here = address_of(own[family == 6][dice_below(dice, 2)]);
+
+	if (shot->way == LEAVING) {
+		probe->src = dice_one_in(dice, 15) ? draw_address(dice, family) : here;
+		probe->dst = draw_outside(dice, family);
+		return;
+	}
+	probe->src = dice_one_in(dice, 20) ? draw_address(dice, family) : draw_outside(dice, family);
+	if (host ? !dice_one_in(dice, 3) : dice_one_in(dice, 10))
+		probe->dst = here;
+	else
+		probe->dst = dice_one_in(dice, 3) ? draw_address(dice, family)
+						  : draw_own(dice, world, shot->slot, family);
+	if (dice_one_in(dice, 40))
+		probe->src = address_of(family == 4 ? PICK(dice, special4) : PICK(dice, special6));
+}
+
+void shot_draw_uplink(struct dice *dice, const struct world *world, bool host, struct shot *ret)
+{
+	shot_draw(dice, world, ret);
+	ret->way = host && dice_one_in(dice, 3) ? LEAVING : ARRIVING;
+	ret->wrong_mac = false;
+	draw_uplink_addresses(dice, world, host, ret);
+	draw_icmp(dice, &ret->probe);
+	if (dice_one_in(dice, 15))
+		draw_upkeep(dice, &ret->probe);
+	if (ret->probe.src.family == 4)
+		ret->extensions = 0;
+	if (ret->way == ARRIVING)
+		ret->oddity = draw_oddity(dice, ret);
+	if (ret->oddity == USUAL && dice_one_in(dice, 15))
+		ret->part = dice_one_in(dice, 3) ? LATER_FRAGMENT : FIRST_FRAGMENT;
+}
+
 bool shot_address(size_t number, struct addr *ret)
 {
-	_Static_assert(COUNT(addresses4) + COUNT(addresses6) <= SHOT_ADDRESSES_MAX, "too many addresses");
+	_Static_assert(COUNT(addresses4) + COUNT(addresses6) == SHOT_ADDRESSES, "another number");
 	if (number >= COUNT(addresses4) + COUNT(addresses6))
 		return false;
 	*ret = address_of(number < COUNT(addresses4) ? addresses4[number]
@@ -248,34 +313,63 @@ void shot_reverse(const struct shot *shot, const struct world *world, struct sho
 		return;
 	}
 	reference_flags(world, &probe->dst, &receiver);
-	ret->way = receiver ? FROM_SLOT : TO_SLOT;
+	if (shot->way == LEAVING)
+		ret->way = ARRIVING;
+	else if (receiver)
+		ret->way = FROM_SLOT;
+	else
+		ret->way = shot->way == ARRIVING ? LEAVING : TO_SLOT;
 	if (receiver)
 		ret->slot = receiver;
 }
 
 /* ---- as bytes ---- */
 
-void shot_build(const struct shot *shot, const uint8_t mac[MAC_LENGTH], struct packet *ret)
+static void make_odd(const struct shot *shot, struct frame *frame)
 {
-	static const uint8_t wrong_mac[MAC_LENGTH] = {0x02, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb};
+	static const uint8_t group[MAC_LENGTH] = {0x01, 0, 0x5e, 0, 0, 1}, options[4] = {1, 1, 1, 1};
+
+	switch (shot->oddity) {
+	case USUAL:
+		return;
+	case VLAN_TAG:
+		frame->vlan = 5;
+		return;
+	case OTHER_TYPE:
+		frame->ethertype = 0x88cc;
+		return;
+	case GROUP_MAC:
+		frame->destination_mac = group;
+		return;
+	case WRONG_VERSION:
+		frame->faults.version = 5;
+		return;
+	case CUT:
+		frame->faults.cut = 14 + (shot->probe.src.family == 4 ? 20 : 40) + 6;
+		return;
+	case OPTIONS:
+		frame->options = options;
+		frame->options_length = sizeof(options);
+		return;
+	case WRONG_LENGTH:
+		frame->faults.udp_length = 4;
+	}
+}
+
+/* What a frame points to. */
+struct details {
+	char source[ADDR_TEXT], destination[ADDR_TEXT];
+	uint8_t payload[32]; /* begins with ports, for protocols whose headers the builder does not know */
+};
+
+static struct frame frame_of(const struct shot *shot, struct details *details)
+{
 	static const uint8_t chains[CHAINS + 1][3] = {{}, {0}, {60}, {51}, {0, 43, 60}};
 	static const size_t lengths[CHAINS + 1] = {0, 1, 1, 1, 3};
 	const struct probe *probe = &shot->probe;
-	char src[ADDR_TEXT], dst[ADDR_TEXT];
-	uint8_t payload[32] = {(uint8_t)(probe->sport >> 8), (uint8_t)probe->sport,
-			       (uint8_t)(probe->dport >> 8), (uint8_t)probe->dport};
-	/* What an ICMP error is about: a packet that nobody sent. */
-	struct frame about = {
-		.source = addr_format(&probe->dst, dst),
-		.destination = addr_format(&probe->src, src),
-		.source_port = 4000,
-		.destination_port = 4001,
-		.protocol = UDP,
-	};
 	struct frame frame = {
-		.source_mac = shot->wrong_mac ? wrong_mac : mac,
-		.source = src,
-		.destination = dst,
+		.source = addr_format(&probe->src, details->source),
+		.destination = addr_format(&probe->dst, details->destination),
 		.protocol = probe->protocol,
 		.source_port = probe->sport,
 		.destination_port = probe->dport,
@@ -283,13 +377,43 @@ void shot_build(const struct shot *shot, const uint8_t mac[MAC_LENGTH], struct p
 		.icmp_type = probe->icmp_type,
 		.icmp_code = probe->icmp_code,
 		.icmp_id = SHOT_ECHO_ID,
-		.payload = payload,
-		.payload_length = sizeof(payload),
+		.more_fragments = shot->part == FIRST_FRAGMENT,
+		.fragment_offset = shot->part == LATER_FRAGMENT ? 8 : 0,
+		.fragment_id = shot->part == WHOLE ? 0 : 77,
+		.extension_count = lengths[shot->extensions],
+		.payload = details->payload,
+		.payload_length = sizeof(details->payload),
 	};
 
-	frame.extension_count = lengths[shot->extensions];
+	memset(details->payload, 0, sizeof(details->payload));
+	details->payload[0] = (uint8_t)(probe->sport >> 8);
+	details->payload[1] = (uint8_t)probe->sport;
+	details->payload[2] = (uint8_t)(probe->dport >> 8);
+	details->payload[3] = (uint8_t)probe->dport;
 	memcpy(frame.extensions, chains[shot->extensions], sizeof(chains[0]));
-	if (probe->protocol == (probe->src.family == 4 ? ICMP : ICMPV6)) {
+	make_odd(shot, &frame);
+	return frame;
+}
+
+void shot_build(const struct shot *shot, const uint8_t mac[MAC_LENGTH], struct packet *ret)
+{
+	static const uint8_t wrong_mac[MAC_LENGTH] = {0x02, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb};
+	const struct probe *probe = &shot->probe;
+	struct details details, inner;
+	struct frame frame = frame_of(shot, &details);
+	/* What an ICMP error is about: a packet that nobody sent. */
+	struct frame about = {
+		.source = frame.destination,
+		.destination = frame.source,
+		.source_port = 4000,
+		.destination_port = 4001,
+		.protocol = UDP,
+	};
+
+	if (shot->about)
+		about = frame_of(shot->about, &inner);
+	frame.source_mac = shot->wrong_mac ? wrong_mac : mac;
+	if (probe->protocol == (probe->src.family == 4 ? ICMP : ICMPV6) && shot->part != LATER_FRAGMENT) {
 		frame.payload_length = 0;
 		frame.inner = &about;
 	}
@@ -305,14 +429,18 @@ const char *shot_describe(const struct shot *shot, char text[256])
 		[TO_SLOT_HOST] = "from the host to slot",
 		[TO_SLOT_ROUTED] = "approved, through the stack to slot",
 		[TO_SLOT_FORGED] = "not approved, through the stack to slot",
+		[ARRIVING] = "in from the uplink, slot",
+		[LEAVING] = "from the host out of the uplink, slot",
 	};
 	const struct probe *probe = &shot->probe;
 	char src[ADDR_TEXT], dst[ADDR_TEXT];
 
 	snprintf(text, 256,
-		 "%s %u (from %u): %s:%u to %s:%u protocol %u type %u code %u tcp %#x extensions %u%s",
+		 "%s %u (from %u): %s:%u to %s:%u protocol %u type %u code %u tcp %#x extensions %u part %u"
+		 " oddity %u%s",
 		 ways[shot->way], shot->slot, shot->from, addr_format(&probe->src, src), probe->sport,
 		 addr_format(&probe->dst, dst), probe->dport, probe->protocol, probe->icmp_type,
-		 probe->icmp_code, shot->tcp, shot->extensions, shot->wrong_mac ? " wrong MAC" : "");
+		 probe->icmp_code, shot->tcp, shot->extensions, shot->part, shot->oddity,
+		 shot->wrong_mac ? " wrong MAC" : "");
 	return text;
 }

@@ -32,6 +32,8 @@ void change_draw(struct dice *dice, struct change *ret);
 /* A workload on another host comes, changes or goes: the one with the addresses 10.65.0.77 and fd65::77. */
 #define VISITOR 77
 void change_draw_visitor(struct dice *dice, struct change *ret);
+/* A block of addresses, or an entry of the block list, comes or goes. */
+void change_draw_outside(struct dice *dice, struct change *ret);
 /* One that sets the document `number` of a fully populated world; false: there are no more. */
 bool change_draw_initial(struct dice *dice, __u32 number, struct change *ret);
 
@@ -43,7 +45,23 @@ enum way {
 	TO_SLOT_HOST,	/* the host itself sends it to an endpoint */
 	TO_SLOT_ROUTED, /* another endpoint's, approved, through the host's stack */
 	TO_SLOT_FORGED, /* another endpoint's without that approval */
+	ARRIVING,	/* comes in from the uplink, to whomever */
+	LEAVING,	/* the host itself sends it out of the uplink */
 	WAYS,
+};
+
+enum part { WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT };
+
+/* What is wrong or unusual about a frame. */
+enum oddity {
+	USUAL,
+	VLAN_TAG,
+	OTHER_TYPE, /* says that it is not IP */
+	GROUP_MAC,  /* to a group, unlike its IP packet */
+	WRONG_VERSION,
+	CUT, /* ends behind the IP header */
+	OPTIONS,
+	WRONG_LENGTH, /* in the UDP header */
 };
 
 struct shot {
@@ -54,10 +72,15 @@ struct shot {
 	__u8 tcp;	 /* enum tcp_flag */
 	__u8 extensions; /* 0: none; else which of some chains of IPv6 extension headers */
 	bool wrong_mac;
+	enum part part;
+	enum oddity oddity;
+	const struct shot *about; /* ICMP errors: a packet that there was; NULL: one that nobody sent */
 };
 void shot_draw(struct dice *dice, const struct world *world, struct shot *ret);
+/* One that passes the uplink: for endpoints mostly, or mostly the host's own. */
+void shot_draw_uplink(struct dice *dice, const struct world *world, bool host, struct shot *ret);
 /* The stock of ordinary addresses; false: there are no more. */
-#define SHOT_ADDRESSES_MAX 32
+#define SHOT_ADDRESSES 24
 bool shot_address(size_t number, struct addr *ret);
 /* The host sends it to where it goes. */
 void shot_from_host(struct shot *shot);

@@ -81,6 +81,8 @@ void stage_change(struct stage *stage, const struct change *change)
 
 	if (!valid)
 		world_set(&stage->world, change->kind, change->name, NULL, 0);
+	if (change->kind == BLOCKED) /* no matter of policy */
+		return;
 	if (valid && change->text)
 		engine_feed(stage->engine, world_find(&stage->world, change->kind, change->name));
 	else
@@ -257,18 +259,31 @@ static void count_hits(struct stage *stage, struct observation *ret)
 	}
 }
 
-void stage_shoot(struct stage *stage, const struct shot *shot, bool keep, struct observation *ret)
+void stage_build(struct stage *stage, const struct shot *shot, struct observation *ret)
 {
-	const struct document *sender = world_slot(&stage->world, shot->slot);
+	bool outside = shot->way == ARRIVING || shot->way == LEAVING;
+	const struct document *sender = outside ? NULL : world_slot(&stage->world, shot->slot);
 	bool has_mac = sender && sender->workload->has_mac;
-	struct hook hook = hook_of(stage, shot);
 
 	if (stage->shots++ % SHOTS_PER_BUDGET == 0)
 		progrun_zero(stage->fixture->progrun, "event_budgets");
+	ret->early = false;
 	shot_build(shot, has_mac ? sender->workload->mac : PACKET_SENDER_MAC, &ret->sent);
-	progrun_packet(stage->fixture->progrun, &hook, &ret->sent, &ret->run);
+}
+
+void stage_observe(struct stage *stage, const struct shot *shot, bool keep, struct observation *ret)
+{
 	count_hits(stage, ret);
 	ret->event_count = progrun_events(stage->fixture->progrun, ret->events,
 					  sizeof(ret->events) / sizeof(ret->events[0]));
 	ret->flow = keep ? has_flow(stage, shot) : stage_forget(stage, shot);
+}
+
+void stage_shoot(struct stage *stage, const struct shot *shot, bool keep, struct observation *ret)
+{
+	struct hook hook = hook_of(stage, shot);
+
+	stage_build(stage, shot, ret);
+	progrun_packet(stage->fixture->progrun, &hook, &ret->sent, &ret->run);
+	stage_observe(stage, shot, keep, ret);
 }

@@ -26,7 +26,8 @@ struct observation {
 	size_t hit_count;
 	struct packet_event events[64];
 	size_t event_count;
-	bool flow; /* is in the flow table now */
+	bool flow;  /* is in the flow table now */
+	bool early; /* XDP dropped it */
 };
 
 struct stage {
@@ -41,6 +42,8 @@ struct stage {
 	struct rule_info rules[RULE_IDS];
 	__u64 hits[RULE_IDS]; /* as counted so far */
 	struct traffic *counters;
+	__u32 serial; /* of the block list */
+	int screener; /* enum screener in force; -1: to be written */
 };
 
 /* NULL after printing why. */
@@ -56,6 +59,9 @@ void stage_commit(struct stage *stage);
 
 /* Sends the packet. Its flow, if it made one, is forgotten again unless `keep`. */
 void stage_shoot(struct stage *stage, const struct shot *shot, bool keep, struct observation *ret);
+/* Parts of it, for packets that pass several programs: ret->sent; and all but ret->run behind the last. */
+void stage_build(struct stage *stage, const struct shot *shot, struct observation *ret);
+void stage_observe(struct stage *stage, const struct shot *shot, bool keep, struct observation *ret);
 /* Deletes the packet's flow; tells whether there was one. */
 bool stage_forget(struct stage *stage, const struct shot *shot);
 

@@ -39,6 +39,8 @@ void engine_feed(struct policy_engine *engine, const struct document *d)
 		r = policy_set_tier(engine, d->name, &d->order);
 	else if (d->kind == POOL)
 		r = policy_set_pool(engine, &d->pool->cidr, d->pool);
+	else if (d->kind == BLOCK)
+		r = policy_set_block(engine, &d->cidr, true);
 	else if (d->kind == ADDRESS)
 		r = policy_set_host_address(engine, &d->addr, true);
 	else if (d->kind == WORKLOAD)
@@ -66,6 +68,8 @@ void engine_remove(struct policy_engine *engine, enum kind kind, const char *nam
 		r = policy_set_tier(engine, name, NULL);
 	else if (kind == POOL && cidr_parse_key(name, &cidr) == 0)
 		r = policy_set_pool(engine, &cidr, NULL);
+	else if (kind == BLOCK && cidr_parse_key(name, &cidr) == 0)
+		r = policy_set_block(engine, &cidr, false);
 	else if (kind == ADDRESS && addr_parse(name, &addr) == 0)
 		r = policy_set_host_address(engine, &addr, false);
 	else if (kind == WORKLOAD)

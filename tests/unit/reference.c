@@ -25,6 +25,9 @@ static int parse(struct document *d)
 		return policy_parse(text, &d->policy, NULL);
 	case POOL:
 		return pool_parse(d->name, text, &d->pool, NULL);
+	case BLOCK:
+	case BLOCKED:
+		return cidr_parse_key(d->name, &d->cidr);
 	case ADDRESS:
 		return addr_parse(d->name, &d->addr);
 	case WORKLOAD:
@@ -486,6 +489,17 @@ struct reference reference_judge(const struct world *world, __u32 slot, bool inb
 
 /* ---- addresses ---- */
 
+bool reference_blocked(const struct world *world, const struct addr *addr)
+{
+	for (size_t i = 0; i < world->count; i++) {
+		const struct document *d = world->documents[i];
+
+		if (d->kind == BLOCKED && cidr_contains(&d->cidr, addr))
+			return true;
+	}
+	return false;
+}
+
 __u16 reference_flags(const struct world *world, const struct addr *addr, __u32 *ret_slot)
 {
 	const struct document *owner = NULL;
@@ -498,6 +512,8 @@ __u16 reference_flags(const struct world *world, const struct addr *addr, __u32 
 
 		if (d->kind == POOL && cidr_contains(&d->pool->cidr, addr))
 			flags |= ADDRESS_IN_POOL | (d->pool->masquerade ? ADDRESS_NAT_OUT : 0);
+		if (d->kind == BLOCK && cidr_contains(&d->cidr, addr))
+			flags |= ADDRESS_BLOCK;
 		if (d->kind == ADDRESS && addr_compare(&d->addr, addr) == 0)
 			flags |= ADDRESS_HOST;
 		if (d->kind != WORKLOAD || !party_of(d, &party) || !has_address(&party, addr))

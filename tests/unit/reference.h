@@ -19,6 +19,8 @@ enum kind {
 	TIER,	 /* name: tier */
 	POLICY,	 /* name: "tier/policy" */
 	POOL,	 /* name: as in keys, "10.65.0.0-16" */
+	BLOCK,	 /* of addresses, that IPAM gave to this host; name as that of a pool, any text */
+	BLOCKED, /* network on the block list; the same */
 	ADDRESS, /* name: an address of this host; any text */
 	WORKLOAD,
 	HOST_ENDPOINT,
@@ -38,6 +40,7 @@ struct document {
 		struct policy *policy;
 		struct pool *pool;
 		struct addr addr;
+		struct cidr cidr;
 		struct workload_endpoint *workload;
 		struct host_endpoint *host_endpoint;
 	};
@@ -81,6 +84,8 @@ struct reference {
 };
 struct reference reference_judge(const struct world *world, __u32 slot, bool inbound,
 				 const struct probe *probe);
+/* Is the address in a network on the block list? */
+bool reference_blocked(const struct world *world, const struct addr *addr);
 /* enum address_flags, and the slot of the endpoint that owns the address. */
 __u16 reference_flags(const struct world *world, const struct addr *addr, __u32 *ret_slot);
 

@@ -47,22 +47,11 @@ def echo_server(namespace, port):
 
 
 def dial_from(namespace, address, port, seconds=2):
-    connection = lab.socket_in(namespace.path, socket.AF_INET, socket.SOCK_STREAM)
-    connection.settimeout(seconds)
-    try:
-        connection.connect((address, port))
-    except OSError:
-        connection.close()
-        return None
-    return connection
+    return lab.dial(namespace.path, address, port, seconds)
 
 
 def reaches(namespace, address, port, seconds=2):
-    connection = dial_from(namespace, address, port, seconds)
-    if not connection:
-        return False
-    with connection:
-        return lab.echoes(connection)
+    return lab.reaches(namespace.path, address, port, seconds)
 
 
 def route_to(namespace, address, machine):

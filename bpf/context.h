@@ -92,6 +92,7 @@ enum packet_flags {
 	PACKET_TRIAL = 1 << 12,		/* judged without a trace: no rule counts or logs it */
 	PACKET_ON_HOLD = 1 << 13,	/* met an endpoint whose policy is not in force at the moment */
 	PACKET_REPEATABLE = 1 << 14, /* policy looked at nothing that struct cached_verdict does not hold */
+	PACKET_TRANSLATE = 1 << 15,  /* of a flow whose opener's address and port are translated here */
 };
 
 /* One direction of a flow. Addresses: IPv4 in element 0, the others zero. */
@@ -148,8 +149,11 @@ struct packet {
 	__u32 epoch;	   /* when source and destination were looked up */
 	__u32 out_ifindex; /* PEER */
 	__u8 out_mac[6];
+	__be16 nat_port; /* PACKET_TRANSLATE: what others see instead of the opener's */
+	__be32 nat_address;
 	struct scan scan;
 	struct cached_verdict verdict; /* the one that is asked for */
+	struct flow twin;	       /* nat_probe()'s own, and the last: not cleared */
 };
 
 /* One per CPU, for the stack is too small. Packets do not interrupt each other: soft interrupts are off. */
@@ -160,13 +164,19 @@ struct {
 	__uint(max_entries, 1);
 } scratch SEC(".maps");
 
-static __always_inline struct packet *packet_new(void)
+static __always_inline struct packet *packet_at_hand(void)
 {
 	__u32 index = 0;
-	struct packet *p = bpf_map_lookup_elem(&scratch, &index);
+
+	return bpf_map_lookup_elem(&scratch, &index);
+}
+
+static __always_inline struct packet *packet_new(void)
+{
+	struct packet *p = packet_at_hand();
 
 	if (p)
-		__builtin_memset(p, 0, sizeof(*p));
+		__builtin_memset(p, 0, offsetof(struct packet, twin));
 	return p;
 }
 

@@ -7,10 +7,12 @@
 #ifndef FAST_H
 #define FAST_H
 
+#include "checksum.h"
 #include "context.h"
 #include "flow_table.h"
 #include "forward.h"
 #include "next_hop.h"
+#include "nat.h"
 #include "parse.h"
 
 #define SLOW	(-1)
@@ -26,7 +28,8 @@ struct fast {
 	__u32 dir;
 	__u8 protocol;
 	__u8 tcp_flags;
-	__u8 header; /* length of the L4 header */
+	__u8 header;  /* length of the L4 header */
+	bool outside; /* found by what others see of a translated flow */
 };
 
 static __always_inline bool fast_state(const struct fast *f)
@@ -42,8 +45,11 @@ static __always_inline bool fast_state(const struct fast *f)
 		return false;
 	}
 	if (idle > settings.hz / 4) {
-		/* Also when another CPU's clock is ahead: rare, and the slow path compares signed. */
-		if (idle > TIMEOUT_MINIMUM * settings.hz)
+		/*
+		 * Also when another CPU's clock is ahead: rare, and the slow path compares signed. It also
+		 * keeps both entries of a translated flow in step.
+		 */
+		if (idle > TIMEOUT_MINIMUM * settings.hz || (flags & FLOW_TRANSLATED))
 			return false;
 		f->flow->seen = time;
 	}
@@ -65,16 +71,22 @@ static __always_inline bool fast_to_endpoint(struct __sk_buff *skb, const struct
 	       flow_current(f->flow) && fast_state(f);
 }
 
+/* At the uplinks, where a translated flow only shows what others see of it. */
+static __always_inline bool fast_is_direct(const struct fast *f)
+{
+	return (f->flow->flags & FLOW_DIRECT) && !(f->flow->flags & FLOW_TRANSLATED) == !f->outside;
+}
+
 static __always_inline bool fast_from_uplink(const struct fast *f)
 {
-	return (f->flow->flags & FLOW_DIRECT) && !f->flow->end[f->dir & 1].ifindex && flow_current(f->flow) &&
+	return fast_is_direct(f) && !f->flow->end[f->dir & 1].ifindex && flow_current(f->flow) &&
 	       fast_state(f);
 }
 
 /* from_endpoint has just looked at the flow's currency and state. */
 static __always_inline bool fast_to_uplink(struct __sk_buff *skb, const struct fast *f)
 {
-	return (f->flow->flags & FLOW_DIRECT) && f->flow->end[f->dir & 1].ifindex == skb->ingress_ifindex &&
+	return fast_is_direct(f) && f->flow->end[f->dir & 1].ifindex == skb->ingress_ifindex &&
 	       is_approved(skb);
 }
 
@@ -109,10 +121,30 @@ static __always_inline bool fast_l4(struct fast *f, const void *l4, const void *
 }
 
 /*
+ * Translates the source, or the destination, of the packet into `nat`, see nat_read(). Pointers into it are
+ * invalid afterwards. The helper only fails for want of memory; then the packet is lost like any other.
+ */
+static __always_inline bool fast_translate4(struct __sk_buff *skb, struct iphdr *ip, __u64 nat, bool source)
+{
+	__be32 *address = source ? &ip->saddr : &ip->daddr, from = *address, to = nat;
+	__be16 *port = (__be16 *)(ip + 1) + !source, from_port = *port, to_port = nat >> 32;
+	bool udp = ip->protocol == PROTOCOL_UDP;
+	__u32 check = ETH_LENGTH + sizeof(*ip) + (udp ? UDP_CHECKSUM : TCP_CHECKSUM);
+	__u64 flags = udp ? BPF_F_MARK_MANGLED_0 : 0;
+
+	*address = to;
+	*port = to_port;
+	ip->check = checksum_replace(ip->check, from, to);
+	return bpf_l4_csum_replace(skb, check, from, to, BPF_F_PSEUDO_HDR | flags | 4) == 0 &&
+	       bpf_l4_csum_replace(skb, check, from_port, to_port, flags | 2) == 0;
+}
+
+/*
  * To another host. Of a super-packet, each of the parts must fit into the MTU; what does not is the stack's
  * to answer. Not inline: so it is not on the stack together with what the slow path needs.
  */
-static __noinline int fast_leave4(struct __sk_buff *skb, struct iphdr *ip, __u32 l4_header, __u32 sum)
+static __noinline int fast_leave4(struct __sk_buff *skb, struct iphdr *ip, __u32 l4_header, __u32 sum,
+				  __u64 nat)
 {
 	__u32 length = skb->gso_size ? sizeof(*ip) + l4_header + skb->gso_size : bpf_ntohs(ip->tot_len);
 	struct next_hop *hop = next_hop_place(sum);
@@ -120,7 +152,11 @@ static __noinline int fast_leave4(struct __sk_buff *skb, struct iphdr *ip, __u32
 	if (ip->ttl <= 1 || !hop || (!next_hop_is4(hop, skb, ip) && !next_hop_find4(skb, ip, hop, length)) ||
 	    length > hop->mtu)
 		return forward_route(skb, false);
+	if (nat && !nat_leaves_by(hop->ifindex, nat))
+		return SLOW;
 	hops_decrement4(ip);
+	if (nat && !fast_translate4(skb, ip, nat, true))
+		return TC_ACT_SHOT;
 	return next_hop_send(skb, hop);
 }
 
@@ -136,16 +172,19 @@ static __noinline int fast_leave6(struct __sk_buff *skb, struct ipv6hdr *ip, __u
 	return next_hop_send(skb, hop);
 }
 
-static __always_inline int fast_deliver4(struct ethhdr *eth, struct iphdr *ip, const struct fast *f)
+static __always_inline int fast_deliver4(struct __sk_buff *skb, const struct fast *f, struct ethhdr *eth)
 {
 	const struct flow_end *to = &f->flow->end[!f->dir];
+	struct iphdr *ip = (void *)(eth + 1);
 	__u32 ifindex = to->ifindex;
-	__u64 mac = mac_read(to);
+	__u64 mac = mac_read(to), nat = f->outside ? nat_read(f->flow) : 0;
 
 	if (ip->ttl <= 1 || !mac || !flow_is_of(f->flow, f->sum))
 		return SLOW;
 	hops_decrement4(ip);
 	macs_write(eth, (const __u8 *)&mac);
+	if (nat && !fast_translate4(skb, ip, nat, false))
+		return TC_ACT_SHOT;
 	return bpf_redirect_peer(ifindex, 0);
 }
 
@@ -167,23 +206,25 @@ static __always_inline int fast_decide4(struct __sk_buff *skb, const struct fast
 {
 	const struct flow_end *to = &f->flow->end[!f->dir];
 	struct iphdr *ip = (void *)(eth + 1);
+	__u64 nat;
 
 	switch (hook) {
 	case FROM_ENDPOINT:
 		if (!fast_from_endpoint(skb, f))
 			return SLOW;
 		if (to->ifindex)
-			return fast_deliver4(eth, ip, f);
+			return fast_deliver4(skb, f, eth);
+		nat = nat_read(f->flow);
 		if (!flow_is_of(f->flow, f->sum))
 			return SLOW;
-		return f->flow->flags & FLOW_DIRECT ? fast_leave4(skb, ip, f->header, f->sum)
+		return f->flow->flags & FLOW_DIRECT ? fast_leave4(skb, ip, f->header, f->sum, nat)
 						    : forward_route(skb, f->flow->flags & FLOW_NAT_OUT);
 	case TO_ENDPOINT:
 		return fast_to_endpoint(skb, f) && flow_is_of(f->flow, f->sum) ? TC_ACT_OK : SLOW;
 	case FROM_UPLINK:
 		if (fast_host(f) && flow_is_of(f->flow, f->sum))
 			return TC_ACT_OK;
-		return to->ifindex && fast_from_uplink(f) ? fast_deliver4(eth, ip, f) : SLOW;
+		return to->ifindex && fast_from_uplink(f) ? fast_deliver4(skb, f, eth) : SLOW;
 	case TO_UPLINK:
 		return (fast_host(f) || fast_to_uplink(skb, f)) && flow_is_of(f->flow, f->sum) ? TC_ACT_OK
 											       : SLOW;
@@ -248,7 +289,12 @@ static __always_inline int fast_ipv4(struct __sk_buff *skb, enum fast_hook hook)
 	key.protocol = f.protocol;
 	f.dir = swap;
 	f.sum = flow_sum((const __u32 *)&key, FLOW4_WORDS);
-	f.flow = bpf_map_lookup_elem(&flow4, &key);
+	if ((hook == FROM_UPLINK && is_nat_port(bpf_ntohs(port[1]))) ||
+	    (hook == TO_UPLINK && is_nat_port(bpf_ntohs(port[0]))))
+		f.flow = bpf_map_lookup_elem(&nat4, &key);
+	f.outside = f.flow;
+	if (!f.flow)
+		f.flow = bpf_map_lookup_elem(&flow4, &key);
 	if (!f.flow)
 		return hook == FROM_ENDPOINT ? UNKNOWN : SLOW;
 	return fast_decide4(skb, &f, eth, hook);

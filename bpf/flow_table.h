@@ -130,6 +130,44 @@ static __always_inline bool flow_is_of(const struct flow *flow, __u32 sum)
 	       *(volatile const __u32 *)&flow->check_behind == sum;
 }
 
+/* Not inline: so the keys are not on the stack together with what policy needs. */
+static __noinline struct flow *flow_find(const struct tuple *tuple, __u32 *ret_dir)
+{
+	struct flow4_key key4;
+	struct flow6_key key6;
+
+	*ret_dir = tuple_direction(tuple);
+	if (tuple->family == 4) {
+		flow4_key(tuple, *ret_dir, &key4);
+		return bpf_map_lookup_elem(&flow4, &key4);
+	}
+	flow6_key(tuple, *ret_dir, &key6);
+	return bpf_map_lookup_elem(&flow6, &key6);
+}
+
+/* False: what has been read is, or may be in part, another flow's. */
+static __noinline bool flow_still(const struct tuple *tuple, const struct flow *flow)
+{
+	struct flow4_key key4;
+	struct flow6_key key6;
+
+	if (tuple->family == 4) {
+		flow4_key(tuple, tuple_direction(tuple), &key4);
+		return flow_is_of(flow, flow_sum((const __u32 *)&key4, FLOW4_WORDS));
+	}
+	flow6_key(tuple, tuple_direction(tuple), &key6);
+	return flow_is_of(flow, flow_sum((const __u32 *)&key6, FLOW6_WORDS));
+}
+
+/* Whether the flow is translated, to this address and port. */
+static __always_inline bool nat_is(const struct flow *flow, const __be32 *address, __be16 port)
+{
+	__be32 translated;
+
+	__builtin_memcpy(&translated, flow->nat_address, sizeof(translated));
+	return (flow->flags & FLOW_TRANSLATED) && translated == *address && flow->nat_port == bpf_ntohs(port);
+}
+
 /* On whose account a half-open flow is: the opening endpoint's, or the receiver's if that is elsewhere. */
 static __always_inline __u32 flow_account(const struct flow *flow)
 {

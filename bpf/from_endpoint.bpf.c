@@ -8,6 +8,7 @@
 #include "fragment.h"
 #include "icmp.h"
 #include "neighbour.h"
+#include "rewrite.h"
 #include "track.h"
 #include "verdict.h"
 
@@ -59,13 +60,20 @@ static __noinline int forward_uplink(struct __sk_buff *skb, const struct packet 
 		.dport = p->tuple.destination_port,
 		.tot_len = segment_length(skb, p),
 	};
+	__u32 ifindex;
+	int r = 0;
 
 	__builtin_memcpy(route.ipv6_src, p->tuple.source, sizeof(route.ipv6_src));
 	__builtin_memcpy(route.ipv6_dst, p->tuple.destination, sizeof(route.ipv6_dst));
 	if (p->hops <= 1 || !uplink_find(skb, &route))
 		return forward_route(skb, false);
-	if (hops_decrement(skb, p) < 0) {
-		drop_overridden(p, DROP_REASON_INTERNAL);
+	ifindex = route.ifindex;
+	if (p->flags & PACKET_TRANSLATE)
+		r = rewrite_source(skb, p, bpf_map_lookup_elem(&uplink, &ifindex));
+	if (!r && hops_decrement(skb, p) < 0)
+		r = -DROP_REASON_INTERNAL;
+	if (r) {
+		drop_overridden(p, -r);
 		return TC_ACT_SHOT;
 	}
 	return uplink_send(skb, &route);
@@ -117,7 +125,7 @@ __noinline int from_endpoint_slow(struct __sk_buff *skb, bool has_no_flow)
 	if (!r && !has_no_flow)
 		r = flow_continue(p);
 	if (!r)
-		r = flow_open(p);
+		r = flow_open(skb, p);
 	return finish(skb, p, r);
 }
 

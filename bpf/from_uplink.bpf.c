@@ -3,12 +3,15 @@
  * Packets from other hosts: TC ingress of an uplink. Those for the own address of an endpoint here are judged
  * and delivered past the host's stack. All others are the stack's: the host's own, those that its NAT has to
  * see (they carry the host's address, or belong to a flow that its NAT changed), fragments, and what is
- * malformed. Whatever of it the stack forwards to an endpoint is judged by to_endpoint. Where the interface
+ * malformed. Whatever of it the stack forwards to an endpoint is judged by to_endpoint. What belongs to a
+ * flow that the programs translate carries the host's address too, but is the endpoint's. Where the interface
  * has a host endpoint, the host's own packets are judged by that.
  */
 #include "fast.h"
+#include "fragment.h"
 #include "host.h"
 #include "icmp.h"
+#include "rewrite.h"
 #include "screen.h"
 #include "track.h"
 #include "uplink.h"
@@ -28,7 +31,8 @@ static __noinline int own_flow(struct packet *p)
 	/* Nobody else sees this direction of a flow that the host's NAT changes. */
 	if (!flow->end[!dir].ifindex)
 		flow_update(p, flow, dir & 1);
-	return PASS;
+	nat_note(p, flow);
+	return flow_still(&p->tuple, flow) ? PASS : 0;
 }
 
 static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int result)
@@ -74,18 +78,62 @@ static __always_inline int judge_arrival(struct __sk_buff *skb, struct packet *p
 	if (!r && source_refused(skb, p))
 		r = -DROP_REASON_FLOOD;
 	if (!r)
-		r = flow_open(p);
+		r = flow_open(skb, p);
 	return r;
 }
 
-__noinline int from_uplink_slow(struct __sk_buff *skb)
+/* An answer to an endpoint that others know by the host's address. 0: it is none, so the host's. */
+static __always_inline int judge_answer(struct __sk_buff *skb, struct packet *p)
+{
+	int r;
+
+	/* Later fragments that overtake their first are lost: the host's stack does not know whose they are.
+	 */
+	if (fragment_resolve(p))
+		return 0;
+	r = icmp_error(skb, p);
+	if (r)
+		return r < 0 ? 0 : r;
+	if ((p->flags & PACKET_FIRST_FRAGMENT) && is_nat_port(p->destination_port))
+		fragment_record(p);
+	if (!nat_inside(p, &p->tuple, false))
+		return 0;
+	packet_classify(p);
+	r = own_flow(p);
+	return r ? r : flow_continue(p);
+}
+
+/* OF_HOST: it belongs to no flow that is translated. */
+__noinline int from_uplink_answer(struct __sk_buff *skb)
+{
+	struct packet *p = packet_new();
+	int r;
+
+	if (!p)
+		return TC_ACT_SHOT;
+	p->flags = PACKET_UPLINK;
+	if (packet_parse(skb, p))
+		return OF_HOST;
+	r = judge_answer(skb, p);
+	if (!r || (r > 0 && !(p->flags & PACKET_TRANSLATE)))
+		return OF_HOST;
+	/* The stack would tell the sender, and about an address that it does not know. */
+	if (r > 0 && p->hops <= 1)
+		r = -DROP_REASON_TTL;
+	if (r > 0)
+		r = rewrite_destination(skb, p) ?: r;
+	return finish(skb, p, r);
+}
+
+/* OF_HOST: it carries no endpoint's address. */
+__noinline int from_uplink_endpoint(struct __sk_buff *skb)
 {
 	__u32 slots = uplink_slots(skb);
 	struct packet *p;
 	int r;
 
 	if (!slots)
-		return settings.host_endpoints ? OF_HOST : TC_ACT_OK;
+		return OF_HOST;
 	if (!is_uplink(skb))
 		return TC_ACT_OK;
 	p = packet_new();
@@ -129,9 +177,13 @@ int from_uplink(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	action = fast_path(skb, FROM_UPLINK);
 	if (action == SLOW)
-		action = from_uplink_slow(skb);
+		action = from_uplink_endpoint(skb);
+	if (action == OF_HOST && settings.nat_ports)
+		action = from_uplink_answer(skb);
 	/* From here, since calls go eight deep only. */
-	return settings.host_endpoints && action == OF_HOST ? host_arrive(skb) : action;
+	if (action == OF_HOST)
+		action = settings.host_endpoints ? host_arrive(skb) : TC_ACT_OK;
+	return action;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -158,7 +158,7 @@ static __always_inline int host_judge(struct __sk_buff *skb, struct packet *p)
 	if (!r)
 		r = flow_continue(p);
 	if (!r)
-		r = flow_open(p);
+		r = flow_open(skb, p);
 	return r;
 }
 

@@ -92,7 +92,18 @@ static __always_inline int related_outcome(struct packet *p, const struct tuple 
 	    (p->to.ifindex && sender->ifindex != p->to.ifindex))
 		return -DROP_REASON_ICMP_UNRELATED;
 	r = flow_outcome(p, flow, sender);
+	if (flow->flags & FLOW_TRANSLATED) {
+		p->tuple.source_port = inner->destination_port;
+		p->tuple.destination_port = inner->source_port;
+	}
 	return flow_still(inner, flow) ? r : -DROP_REASON_ICMP_UNRELATED;
+}
+
+/* From another host, about a packet of a flow that it knows under another address. */
+static __always_inline void related_inside(struct packet *p, struct tuple *inner)
+{
+	if (address_equal(p->tuple.destination, inner->source) && nat_inside(p, inner, true))
+		__builtin_memcpy(p->tuple.destination, inner->source, sizeof(inner->source));
 }
 
 __noinline int icmp_error(struct __sk_buff *skb, struct packet *p)
@@ -117,7 +128,11 @@ __noinline int icmp_error(struct __sk_buff *skb, struct packet *p)
 		r = embedded_ipv4(skb, offset, &inner);
 	else
 		r = embedded_ipv6(skb, offset, p->l4_offset + p->l4_length, &inner);
-	return r ? r : related_outcome(p, &inner);
+	if (r)
+		return r;
+	if (p->flags & PACKET_UPLINK)
+		related_inside(p, &inner);
+	return related_outcome(p, &inner);
 }
 
 #endif

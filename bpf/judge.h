@@ -106,6 +106,13 @@ static __always_inline int judge_destination(struct packet *p)
 	return 0;
 }
 
+/* The source is in a pool with nat-outgoing, and the destination in none. */
+static __always_inline bool nat_is_wanted(const struct packet *p)
+{
+	return p->tuple.family == 4 && (p->source.flags & ADDRESS_NAT_OUT) &&
+	       !(p->destination.flags & ADDRESS_IN_POOL);
+}
+
 static __always_inline int judge_outbound(struct packet *p)
 {
 	__u32 slot = p->from.endpoint;
@@ -129,8 +136,7 @@ static __always_inline int judge_outbound(struct packet *p)
 		return -DROP_REASON_TUNNEL;
 	if ((p->flags & PACKET_TO_HOST) && settings.host_action == HOST_DROP)
 		return -DROP_REASON_HOST_ACTION;
-	if (p->tuple.family == 4 && (p->source.flags & ADDRESS_NAT_OUT) &&
-	    !(p->destination.flags & ADDRESS_IN_POOL) && !(p->flags & PACKET_TO_HOST))
+	if (nat_is_wanted(p) && !(p->flags & PACKET_TO_HOST))
 		p->flags |= PACKET_NAT_OUT;
 	return policy_evaluate(p, slot, false);
 }

@@ -202,6 +202,13 @@ struct {
 	__uint(max_entries, 65536);
 } flow6 SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct flow4_key);
+	__type(value, struct flow);
+	__uint(max_entries, 65536);
+} nat4 SEC(".maps");
+
 /* Evicting a fragment's record costs one datagram, so these may be LRU and need no sweep. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -42,6 +42,45 @@ static long flow6_sweep(void *map, const struct flow6_key *key, struct flow *flo
 	return 0;
 }
 
+/*
+ * Whether an entry of nat4 still is what its flow says. It is made before the flow's own: a new one may be
+ * ahead.
+ */
+static __always_inline bool nat_in_use(const struct flow4_key *key, const struct flow *entry)
+{
+	__u32 inside = entry->flags & FLOW_OPENER, dir;
+	struct tuple tuple = {.protocol = key->protocol, .family = 4};
+	const __u8 *address = key->address[inside];
+	const struct flow *flow;
+
+	if ((__s32)(now() - entry->seen) < (__s32)settings.hz)
+		return true;
+	__builtin_memcpy(tuple.source, entry->nat_address, sizeof(entry->nat_address));
+	__builtin_memcpy(tuple.destination, key->address[!inside], sizeof(key->address[0]));
+	tuple.source_port = bpf_htons(entry->nat_port);
+	tuple.destination_port = bpf_htons(key->port[!inside]);
+	flow = flow_find(&tuple, &dir);
+	return flow && nat_is(flow, (const __be32 *)address, bpf_htons(key->port[inside])) &&
+	       flow_still(&tuple, flow);
+}
+
+static long nat4_sweep(void *map, const struct flow4_key *key, struct flow *entry, void *unused)
+{
+	if (!nat_in_use(key, entry))
+		bpf_map_delete_elem(&nat4, key);
+	return 0;
+}
+
+static long nat4_purge(void *map, const struct flow4_key *key, struct flow *entry, struct sweep **sweep)
+{
+	__be32 inside;
+
+	__builtin_memcpy(&inside, entry->nat_address, sizeof(inside));
+	if (inside == (*sweep)->address[0])
+		bpf_map_delete_elem(&nat4, key);
+	return 0;
+}
+
 static long half_open_settle(void *map, const __u32 *account, struct half_open *count, void *unused)
 {
 	count->flows = count->found;
@@ -77,6 +116,7 @@ static __always_inline void sweep_tables(struct sweep *sweep)
 	sweep->deleted = 0;
 	bpf_for_each_map_elem(&flow4, flow4_sweep, &sweep, 0);
 	bpf_for_each_map_elem(&flow6, flow6_sweep, &sweep, 0);
+	bpf_for_each_map_elem(&nat4, nat4_sweep, NULL, 0);
 	bpf_for_each_map_elem(&half_open, half_open_settle, NULL, 0);
 }
 
@@ -119,6 +159,7 @@ int purge_flows(struct sweep *sweep)
 	sweep->deleted = 0;
 	if (sweep->family == 4) {
 		bpf_for_each_map_elem(&flow4, flow4_purge, &sweep, 0);
+		bpf_for_each_map_elem(&nat4, nat4_purge, &sweep, 0);
 		/* Kernel 6.1 refuses one call instruction for two maps, which the compiler would make of
 		 * this. */
 		asm volatile("" ::: "memory");

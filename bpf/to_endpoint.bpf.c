@@ -94,7 +94,7 @@ __noinline int to_endpoint_slow(struct __sk_buff *skb)
 	if (!r)
 		r = flow_continue(p);
 	if (!r)
-		r = flow_open(p);
+		r = flow_open(skb, p);
 	return finish(p, r);
 }
 

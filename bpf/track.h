@@ -6,6 +6,7 @@
 #include "context.h"
 #include "flow_table.h"
 #include "judge.h"
+#include "nat.h"
 
 /* 0 or -errno; -EEXIST and -E2BIG (full) mean something to the caller. */
 static __noinline int flow_insert(const struct tuple *tuple, struct flow *flow, __u64 how)
@@ -21,35 +22,6 @@ static __noinline int flow_insert(const struct tuple *tuple, struct flow *flow, 
 	flow6_key(tuple, tuple_direction(tuple), &key6);
 	flow->check = flow->check_behind = flow_sum((const __u32 *)&key6, FLOW6_WORDS);
 	return bpf_map_update_elem(&flow6, &key6, flow, how);
-}
-
-/* Not inline: so the keys are not on the stack together with what policy needs. */
-static __noinline struct flow *flow_find(const struct tuple *tuple, __u32 *ret_dir)
-{
-	struct flow4_key key4;
-	struct flow6_key key6;
-
-	*ret_dir = tuple_direction(tuple);
-	if (tuple->family == 4) {
-		flow4_key(tuple, *ret_dir, &key4);
-		return bpf_map_lookup_elem(&flow4, &key4);
-	}
-	flow6_key(tuple, *ret_dir, &key6);
-	return bpf_map_lookup_elem(&flow6, &key6);
-}
-
-/* False: what has been read is, or may be in part, another flow's. */
-static __noinline bool flow_still(const struct tuple *tuple, const struct flow *flow)
-{
-	struct flow4_key key4;
-	struct flow6_key key6;
-
-	if (tuple->family == 4) {
-		flow4_key(tuple, tuple_direction(tuple), &key4);
-		return flow_is_of(flow, flow_sum((const __u32 *)&key4, FLOW4_WORDS));
-	}
-	flow6_key(tuple, tuple_direction(tuple), &key6);
-	return flow_is_of(flow, flow_sum((const __u32 *)&key6, FLOW6_WORDS));
 }
 
 static __noinline void flow_delete(const struct tuple *tuple)
@@ -71,8 +43,11 @@ static __always_inline int flow_outcome(struct packet *p, const struct flow *flo
 {
 	if (p->to.ifindex)
 		return PASS;
+	/* As it was decided when the flow was opened, not as it would be now. */
+	p->flags &= ~(PACKET_NAT_OUT | PACKET_TRANSLATE);
 	if (flow->flags & FLOW_NAT_OUT)
 		p->flags |= PACKET_NAT_OUT;
+	nat_note(p, flow);
 	if (flow->flags & FLOW_DIRECT) {
 		if (!to->ifindex)
 			return UPLINK;
@@ -197,6 +172,17 @@ static __always_inline void flow_update(struct packet *p, struct flow *flow, __u
 	flow->seen = now();
 }
 
+/* The same for both entries of a translated flow. 0, or a drop reason if the second is not its any more. */
+static __always_inline int flow_advance(struct packet *p, struct flow *flow, __u32 dir)
+{
+	flow_update(p, flow, dir & 1);
+	if (!(flow->flags & FLOW_TRANSLATED) ||
+	    nat_refresh(&p->tuple, dir == (flow->flags & FLOW_OPENER), flow))
+		return 0;
+	flow_delete(&p->tuple);
+	return -DROP_REASON_NAT_LOST;
+}
+
 /*
  * An end's interface is the proof of its address: it was checked when the flow was opened. Only the host's
  * NAT makes an endpoint's packet, approved when it came, appear under an address elsewhere.
@@ -249,7 +235,9 @@ __noinline int flow_continue(struct packet *p)
 		if (r)
 			return r;
 	} else {
-		flow_update(p, flow, dir & 1);
+		r = flow_advance(p, flow, dir);
+		if (r)
+			return r;
 	}
 	r = flow_outcome(p, flow, to);
 	return flow_still(&p->tuple, flow) ? r : 0;
@@ -282,8 +270,29 @@ static __always_inline int flow_create(struct packet *p, struct flow *flow)
 	return 0;
 }
 
+/*
+ * Two first packets at once may have decided differently about the translation: what is in the table counts.
+ * `created` is what flow_create() returned; so is the result, unless the flow is gone already.
+ */
+__noinline int nat_settle(const struct packet *p, struct flow *flow, int created)
+{
+	const struct flow *kept;
+	__u32 dir;
+
+	if (!p || !flow)
+		return -DROP_REASON_INTERNAL;
+	kept = flow_find(&p->tuple, &dir);
+	if (kept && kept->nat_port == flow->nat_port)
+		return created;
+	if (flow->flags & FLOW_TRANSLATED)
+		nat_release(&p->tuple, flow);
+	if (kept)
+		*flow = *kept;
+	return created || (kept && flow_still(&p->tuple, kept)) ? created : -DROP_REASON_NAT_LOST;
+}
+
 /* A packet that continues no flow: judged, and if allowed the flow is known from now on. */
-__noinline int flow_open(struct packet *p)
+__noinline int flow_open(struct __sk_buff *skb, struct packet *p)
 {
 	struct flow flow = {};
 	__u32 dir;
@@ -308,16 +317,18 @@ __noinline int flow_open(struct packet *p)
 	flow.flags = dir;
 	if (p->flags & PACKET_FROM_HOST)
 		flow.flags |= FLOW_FROM_HOST;
-	if (p->flags & PACKET_NAT_OUT)
-		flow.flags |= FLOW_NAT_OUT;
 	if (p->to.ifindex && p->from.ifindex)
 		flow.flags |= FLOW_ROUTED;
 	if (p->flags & PACKET_UPLINK)
 		flow.flags |= FLOW_DIRECT;
 	if (p->host)
 		flow.flags |= FLOW_HOST;
+	if (p->flags & PACKET_NAT_OUT)
+		flow.flags |= nat_open(skb, p, &flow) ? FLOW_TRANSLATED : FLOW_NAT_OUT;
 	if (!(p->flags & PACKET_STATELESS)) {
 		r = flow_create(p, &flow);
+		if (settings.nat_ports && (p->flags & PACKET_NAT_OUT))
+			r = nat_settle(p, &flow, r);
 		if (r)
 			return r;
 	}

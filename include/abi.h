@@ -292,8 +292,9 @@ struct interface {
 
 /* Map `uplink`: HASH by ifindex; an interface towards other hosts that carries the uplink programs. */
 struct uplink {
-	char name[16]; /* for people */
-	__u32 xdp;     /* 1: what arrives is screened by XDP, 0: by from_uplink */
+	char name[16];	 /* for people */
+	__u32 xdp;	 /* 1: what arrives is screened by XDP, 0: by from_uplink */
+	__u8 address[4]; /* what flows that leave by it are translated to; zero: left to the kernel */
 };
 
 /* Map `routing`: ARRAY of one entry. */
@@ -428,6 +429,8 @@ struct settings {
 	__u32 sweep_alone_s; /* seconds without the daemon's sweep until the kernel sweeps by itself; 0: never
 			      */
 	__u8 host_mac[6];    /* of every host side veth */
+	__u16 nat_port_first; /* the ports that flows are translated to */
+	__u16 nat_ports;      /* how many; 0: the host's kernel translates */
 	__u8 padding[2];
 	__be32 gateway6[4]; /* fe80::1 */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Flow table: keys and values of the maps flow4, flow6, fragment4, fragment6 and half_open, and the argument
- * of the sweep programs. A flow is stored once for both directions.
+ * Flow table: keys and values of the maps flow4, flow6, nat4, fragment4, fragment6 and half_open, and the
+ * argument of the sweep programs. A flow is stored once for both directions.
  */
 #ifndef FLOW_H
 #define FLOW_H
@@ -38,6 +38,7 @@ enum flow_flags {
 	FLOW_NAT_OUT = 1 << 4,	   /* the host masquerades what leaves it */
 	FLOW_ROUTED = 1 << 9,	   /* only through the host's stack, whose NAT may change it */
 	FLOW_DIRECT = 1 << 10,	   /* with an end elsewhere, and no NAT on the host: past its stack */
+	FLOW_TRANSLATED = 1 << 11, /* the programs translate the opener's address and port */
 	FLOW_HOST = 1 << 12,	   /* of this host itself, under the policy of its host endpoint */
 	/* Kept for each end: what is named is the flag of end 0; that of end 1 is the next higher bit. */
 	FLOW_FIN = 1 << 5, /* sent FIN */
@@ -66,9 +67,19 @@ struct flow {
 	struct flow_end end[2];
 	__u32 flags; /* enum flow_flags */
 	__u32 seen;  /* low half of jiffies when a packet was seen, to a quarter of a second */
+	/* FLOW_TRANSLATED: what the opener's address and port become; in nat4, what they are. */
+	__u8 nat_address[4];
+	__u16 nat_port; /* host order */
+	__u16 padding;
 	__u32 check_behind;
 };
-ABI_ASSERT_SIZE(struct flow, 56);
+ABI_ASSERT_SIZE(struct flow, 64);
+
+/*
+ * Map `nat4`: translated flows by the tuple that others see. Such an entry holds the port for its flow, and
+ * what the fast path needs for an answer; it is made from the flow's entry in flow4, and worth nothing
+ * without that.
+ */
 
 /* Fragments after the first carry no ports: they are found under the first one's addresses and number. */
 struct fragment4_key {

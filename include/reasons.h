@@ -44,7 +44,8 @@
 	X(UNAPPROVED, "packet of an endpoint that no policy approved")                                       \
 	X(BLOCKED, "source is on the block list")                                                            \
 	X(FLOOD, "too many new flows from one source")                                                       \
-	X(INTERNAL, "a map that must exist does not")
+	X(INTERNAL, "a map that must exist does not")                                                        \
+	X(NAT_LOST, "the address or port that it was translated to is gone")
 
 enum drop_reason {
 	DROP_NONE = 0,

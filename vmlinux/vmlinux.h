@@ -333,6 +333,13 @@ enum {
 	BPF_F_INVALIDATE_HASH = 2,
 };
 
+enum {
+	BPF_F_PSEUDO_HDR = 16,
+	BPF_F_MARK_MANGLED_0 = 32,
+	BPF_F_MARK_ENFORCE = 64,
+	BPF_F_IPV6 = 128,
+};
+
 struct bpf_sock_tuple {
 	union {
 		struct {

@@ -107,11 +107,12 @@ static void test_uplink_has_programs_of_its_own(void **state)
 	for (size_t i = 0; i < kinds(); i++) {
 		struct dataplane *dp = open_active(both[i]);
 		int ifindex = env_veth("eth7"), other = env_veth(NAME);
+		const struct addr none = {0};
 		struct err err;
 
 		attach(dp, other, NAME);
 		assert_false(dataplane_is_uplink(dp, other, NAME));
-		env_ok(dataplane_attach_uplink(dp, ifindex, "eth7", &err), &err);
+		env_ok(dataplane_attach_uplink(dp, ifindex, "eth7", &none, &err), &err);
 		assert_true(dataplane_is_uplink(dp, ifindex, "eth7"));
 		assert_false(dataplane_is_attached(dp, ifindex, "eth7"));
 		assert_first(both[i], ifindex, "eth7");
@@ -123,7 +124,7 @@ static void test_uplink_has_programs_of_its_own(void **state)
 		dp = open_active(both[i]);
 		assert_false(dataplane_is_uplink(dp, ifindex, "eth7"));
 		assert_first(both[i], ifindex, "eth7");
-		env_ok(dataplane_attach_uplink(dp, ifindex, "eth7", &err), &err);
+		env_ok(dataplane_attach_uplink(dp, ifindex, "eth7", &none, &err), &err);
 		assert_true(dataplane_is_uplink(dp, ifindex, "eth7"));
 		env_ok(dataplane_detach_uplink(dp, ifindex, "eth7", &err), &err);
 		assert_bare(ifindex);
@@ -144,7 +145,7 @@ static void test_host_endpoint_on_an_uplink_and_elsewhere(void **state)
 		struct err err;
 		__u32 plain;
 
-		env_ok(dataplane_attach_uplink(dp, uplink, "eth7", &err), &err);
+		env_ok(dataplane_attach_uplink(dp, uplink, "eth7", &(const struct addr){0}, &err), &err);
 		plain = env_program(both[i], uplink, "eth7", true);
 		env_ok(dataplane_attach_host(dp, uplink, &seven, &err), &err);
 		env_ok(dataplane_attach_host(dp, other, &eight, &err), &err);
@@ -154,7 +155,7 @@ static void test_host_endpoint_on_an_uplink_and_elsewhere(void **state)
 		assert_false(env_settings(plain).host_endpoints);
 		assert_int_equal(env_program(both[i], uplink, "eth7", true),
 				 env_program(both[i], other, "eth8", true));
-		env_ok(dataplane_attach_uplink(dp, uplink, "eth7", &err), &err);
+		env_ok(dataplane_attach_uplink(dp, uplink, "eth7", &(const struct addr){0}, &err), &err);
 		assert_true(dataplane_is_host(dp, uplink, "eth7"));
 
 		env_ok(dataplane_detach_host(dp, uplink, "eth7", &err), &err);

@@ -52,7 +52,7 @@ static void attach(struct dataplane *dp, int ifindex)
 {
 	struct err err;
 
-	env_ok(dataplane_attach_uplink(dp, ifindex, NAME, &err), &err);
+	env_ok(dataplane_attach_uplink(dp, ifindex, NAME, &(const struct addr){0}, &err), &err);
 }
 
 static void screen(struct dataplane *dp, int ifindex, bool xdp)
@@ -151,7 +151,7 @@ static void test_where_xdp_cannot_be_tc_screens(void **unused)
 	env_ok(dataplane_detach_uplink(dp, ifindex, NAME, &err), &err);
 
 	ifindex = link_index(env_netlink, "lo");
-	env_ok(dataplane_attach_uplink(dp, ifindex, "lo", &err), &err);
+	env_ok(dataplane_attach_uplink(dp, ifindex, "lo", &(const struct addr){0}, &err), &err);
 	assert_int_equal(dataplane_screen_uplink(dp, ifindex, "lo", true, &err), -EOPNOTSUPP);
 	assert_string_equal(err.text, "the driver of lo has no XDP");
 	assert_true(state().by_tc);
@@ -199,7 +199,7 @@ static void test_tc_screens_as_long_as_one_uplink_needs_it(void **unused)
 
 	attach(dp, ifindex);
 	screen(dp, ifindex, true);
-	env_ok(dataplane_attach_uplink(dp, other, "eth8", &err), &err);
+	env_ok(dataplane_attach_uplink(dp, other, "eth8", &(const struct addr){0}, &err), &err);
 	assert_true(state().by_tc);
 	env_ok(dataplane_screen_uplink(dp, other, "eth8", true, &err), &err);
 	assert_false(state().by_tc);

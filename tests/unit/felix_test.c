@@ -152,6 +152,36 @@ static void test_screening_is_automatic_and_unlimited_unless_set(void **state)
 	assert_int_equal(f->felix.source_limit, 0);
 }
 
+static void assert_nat(struct fixture *f, unsigned int first, unsigned int last, int reports)
+{
+	resolve(f);
+	assert_int_equal(f->felix.nat_first, first);
+	assert_int_equal(f->felix.nat_last, last);
+	assert_int_equal(f->reports, reports);
+}
+
+static void test_nat_has_ports_when_programs_translate(void **state)
+{
+	static const char *const wrong[] = {"61000",	   "61000-",	  "61000-61001x", "700-61000",
+					    "61000-60999", "61000-65536", "-61000"};
+	struct fixture *f = *state;
+
+	assert_nat(f, 0, 0, 0);
+	felix_set(&f->values, "NatPorts", false, "20000-29999");
+	assert_nat(f, 0, 0, 0);
+	felix_set(&f->values, "NatOutgoing", false, "bpf");
+	assert_nat(f, 20000, 29999, 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		felix_set(&f->values, "NatPorts", false, wrong[i]);
+		assert_nat(f, 61000, 65535, 1);
+	}
+	felix_set(&f->values, "NatOutgoing", false, "kernel");
+	felix_set(&f->values, "NatPorts", false, NULL);
+	assert_nat(f, 0, 0, 0);
+	felix_set(&f->values, "NatOutgoing", false, "BPF");
+	assert_nat(f, 0, 0, 1);
+}
+
 static void test_environment_beats_host_beats_global(void **state)
 {
 	static const char *const name = "DefaultEndpointToHostAction";
@@ -209,6 +239,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_defaults_are_those_of_the_container_deployment, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_nat_has_ports_when_programs_translate, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_environment_beats_host_beats_global, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_uplinks_are_names_or_found, set_up, tear_down),

@@ -15,6 +15,7 @@
 
 #define MAP_ENTRIES_MAX (1U << 24)
 #define NEW_FLOWS_MAX	10000000
+#define NAT_PORTS	"61000-65535" /* above what the kernel gives to sockets, unless told otherwise */
 
 int felix_set(struct felix_value **values, const char *name, bool of_host, const char *value)
 {
@@ -100,6 +101,7 @@ static const struct choice drop_actions[] = {{"DROP", DROP_DROP},
 static const struct choice established[] = {{"revalidate", 0}, {"keep", 1}, {NULL, 0}};
 static const struct choice uplink_xdp[] = {
 	{"auto", UPLINK_XDP_AUTO}, {"on", UPLINK_XDP_ON}, {"off", UPLINK_XDP_OFF}, {NULL, 0}};
+static const struct choice nat_outgoing[] = {{"kernel", 0}, {"bpf", 1}, {NULL, 0}};
 static const struct choice severities[] = {{"none", LOG_LEVEL_NONE},	{"debug", LOG_LEVEL_DEBUG},
 					   {"info", LOG_LEVEL_INFO},	{"warn", LOG_LEVEL_WARN},
 					   {"warning", LOG_LEVEL_WARN}, {"err", LOG_LEVEL_ERR},
@@ -208,6 +210,34 @@ static void failsafe(const struct resolver *r, const char *name, const char *fal
 	r->report(r->arg, name, text);
 }
 
+static bool parse_ports(const char *text, uint16_t *ret_first, uint16_t *ret_last)
+{
+	unsigned int first, last;
+	int end = 0;
+
+	if (sscanf(text, "%5u-%5u%n", &first, &last, &end) != 2 || text[end] || first < 1024 ||
+	    last > 65535 || first > last)
+		return false;
+	*ret_first = (uint16_t)first;
+	*ret_last = (uint16_t)last;
+	return true;
+}
+
+static void resolve_nat(const struct resolver *r, struct felix *ret)
+{
+	const char *ports = lookup(r->values, "NatPorts");
+
+	if (ports && !parse_ports(ports, &ret->nat_first, &ret->nat_last)) {
+		r->report(r->arg, "NatPorts",
+			  "NatPorts is not a range of ports like " NAT_PORTS ", which is used instead");
+		ports = NULL;
+	}
+	if (!ports)
+		parse_ports(NAT_PORTS, &ret->nat_first, &ret->nat_last);
+	if (!choose(r, "NatOutgoing", nat_outgoing, 0))
+		ret->nat_first = ret->nat_last = 0;
+}
+
 void felix_resolve(const struct felix_value *values, struct felix *ret,
 		   void (*report)(void *arg, const char *name, const char *text), void *arg)
 {
@@ -237,6 +267,7 @@ void felix_resolve(const struct felix_value *values, struct felix *ret,
 	failsafe(&r, "FailsafeOutboundHostPorts", "2379,2380,4001,7001", &ret->failsafe_outbound);
 	ret->uplink_xdp = (enum uplink_xdp)choose(&r, "UplinkXDP", uplink_xdp, UPLINK_XDP_AUTO);
 	ret->source_limit = number(&r, "NewFlowsPerSource", 0, NEW_FLOWS_MAX);
+	resolve_nat(&r, ret);
 	ret->refresh_interval_s = number(&r, "DataplaneRefreshSecs", 5, 3600);
 	ret->flow_table_size = number(&r, "FlowTableSize", 0, MAP_ENTRIES_MAX);
 	ret->max_endpoints = number(&r, "MaxEndpoints", 0, 65535);
@@ -248,6 +279,7 @@ bool felix_needs_reload(const struct felix *a, const struct felix *b)
 {
 	return strcmp(a->interface_prefix, b->interface_prefix) || a->host_action != b->host_action ||
 	       a->drop_action != b->drop_action || a->keep_established != b->keep_established ||
+	       a->nat_first != b->nat_first || a->nat_last != b->nat_last ||
 	       a->source_limit != b->source_limit || a->flow_table_size != b->flow_table_size ||
 	       a->max_endpoints != b->max_endpoints || a->max_addresses != b->max_addresses ||
 	       a->max_rules != b->max_rules;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "abi.h"
 #include "util/err.h"
@@ -33,8 +34,9 @@ struct felix {
 	/* FailsafeInboundHostPorts, FailsafeOutboundHostPorts: TCP, open whatever a host endpoint's policy is
 	 */
 	struct failsafe_ports failsafe_inbound, failsafe_outbound;
-	enum uplink_xdp uplink_xdp; /* UplinkXDP: "auto", "on", "off" */
-	unsigned int source_limit;  /* NewFlowsPerSource: per second; 0: any number */
+	enum uplink_xdp uplink_xdp;   /* UplinkXDP: "auto", "on", "off" */
+	unsigned int source_limit;    /* NewFlowsPerSource: per second; 0: any number */
+	uint16_t nat_first, nat_last; /* NatPorts; 0 unless NatOutgoing is "bpf" */
 	/* Sizes of the maps; 0: the dataplane's default */
 	unsigned int flow_table_size; /* FlowTableSize: flows of IPv4; IPv6 has half of it */
 	unsigned int max_endpoints;   /* MaxEndpoints: of this host */

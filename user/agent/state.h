@@ -51,7 +51,8 @@ struct agent_uplink {
 	char name[16];
 	enum uplink_xdp screening; /* as the parameter was when it was chosen; 0: not yet */
 	bool xdp;
-	char why[128]; /* it is not */
+	char why[128];	 /* it is not */
+	struct addr nat; /* what flows that leave by it are translated to; family 0: left to the kernel */
 	struct agent_uplink *next;
 };
 

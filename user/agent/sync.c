@@ -356,6 +356,21 @@ static void load_programs(void *arg)
 	load->result = dataplane_open(&load->config, &load->dataplane, load->err);
 }
 
+/* 0: the kernel translates. Sockets that have such a port by their own wish are the operator's to avoid. */
+static __u16 nat_ports(const struct felix *felix)
+{
+	return felix->nat_first ? (__u16)(felix->nat_last - felix->nat_first + 1) : 0;
+}
+
+static void reserve_nat_ports(struct agent *agent)
+{
+	const struct felix *felix = &agent->felix;
+	struct err err;
+	bool failed = felix->nat_first && ports_reserve(felix->nat_first, felix->nat_last, &err) < 0;
+
+	problem_set(&agent->problems, "parameter NatPorts", failed ? err.text : NULL);
+}
+
 /* The verifier needs a good part of a second; the plugin socket must answer meanwhile. */
 static int load_dataplane(struct agent *agent, struct err *err)
 {
@@ -375,6 +390,8 @@ static int load_dataplane(struct agent *agent, struct err *err)
 						.drop_action = agent->felix.drop_action,
 						.keep_established = agent->felix.keep_established,
 						.source_limit = agent->felix.source_limit,
+						.nat_port_first = agent->felix.nat_first,
+						.nat_ports = nat_ports(&agent->felix),
 					},
 			},
 		.err = err,
@@ -392,8 +409,10 @@ static int load_dataplane(struct agent *agent, struct err *err)
 
 static int load_generation(struct agent *agent, struct err *err)
 {
-	int r = load_dataplane(agent, err);
+	int r;
 
+	reserve_nat_ports(agent);
+	r = load_dataplane(agent, err);
 	if (r < 0)
 		return r;
 	if (agent->stopping)

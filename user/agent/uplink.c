@@ -89,24 +89,53 @@ static struct agent_uplink *find(struct agent *agent, int ifindex)
 	return NULL;
 }
 
+/*
+ * What the kernel would masquerade as. Where the interface has several addresses, that depends on the route:
+ * then it is left to the kernel.
+ */
+static struct addr nat_address(struct agent *agent, int ifindex)
+{
+	struct interface_address *list = NULL;
+	struct addr found = {0};
+	size_t count = 0, matches = 0;
+
+	if (!agent->felix.nat_first || address_list(agent->netlink, &list, &count, NULL) < 0)
+		return found;
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].ifindex != ifindex || list[i].addr.family != 4)
+			continue;
+		found = list[i].addr;
+		matches++;
+	}
+	free(list);
+	return matches == 1 ? found : (struct addr){0};
+}
+
 static void attach(struct agent *agent, const struct link_info *link)
 {
 	struct agent_uplink *up = find(agent, link->ifindex);
+	struct addr nat = nat_address(agent, link->ifindex);
 	struct err err;
 	int r;
 
 	if (up)
 		screening_choose(agent, up, link);
-	if (up && dataplane_is_uplink(agent->dataplane, link->ifindex, link->name))
+	if (up && !addr_compare(&up->nat, &nat) &&
+	    dataplane_is_uplink(agent->dataplane, link->ifindex, link->name))
 		return;
-	r = dataplane_attach_uplink(agent->dataplane, link->ifindex, link->name, &err);
+	r = dataplane_attach_uplink(agent->dataplane, link->ifindex, link->name, &nat, &err);
 	/* Notifications trail behind the kernel: it may be gone already. */
 	problem_set(&agent->of_generation, link->name, r < 0 && r != -ENODEV ? err.text : NULL);
-	if (r < 0 || up)
+	if (r < 0)
 		return;
+	if (up) {
+		up->nat = nat;
+		return;
+	}
 	up = calloc(1, sizeof(*up));
 	if (!up)
 		return; /* remembered at the next refresh */
+	up->nat = nat;
 	up->ifindex = link->ifindex;
 	memcpy(up->name, link->name, sizeof(up->name));
 	LL_PREPEND(agent->uplinks, up);

@@ -169,15 +169,19 @@ void dataplane_routing_changed(struct dataplane *dp)
 }
 
 /* The programs come first: only behind them may flows leave past the host's stack. */
-int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err)
+int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name, const struct addr *nat,
+			    struct err *err)
 {
+	static const __u8 nowhere[sizeof(((struct uplink *)0)->address)];
 	int map = programs_map(&dp->programs, "uplink"), rc;
 	struct uplink entry = {0};
 
 	rc = attach_as(dp, role_of(dp, ifindex), ifindex, name, err);
-	if (rc || bpf_map_lookup_elem(map, &ifindex, &entry) == 0)
+	if (rc)
 		return rc;
+	bpf_map_lookup_elem(map, &ifindex, &entry);
 	strncpy(entry.name, name, sizeof(entry.name) - 1);
+	memcpy(entry.address, nat->family == 4 ? nat->bytes : nowhere, sizeof(entry.address));
 	if (bpf_map_update_elem(map, &ifindex, &entry, BPF_ANY))
 		return err_set(err, errno, "cannot register the uplink %s: %s", name, strerror(errno));
 	screen_choose(dp);

@@ -65,10 +65,12 @@ int dataplane_detach(struct dataplane *dp, int ifindex, const char *name, struct
 bool dataplane_is_attached(struct dataplane *dp, int ifindex, const char *name);
 /*
  * The same for an interface towards other hosts (Ethernet, without the interface prefix), through which
- * packets of established flows may then leave past the host's stack. dataplane_activate() leaves an earlier
+ * packets of established flows may then leave past the host's stack; translated ones with the IPv4 address
+ * `nat`, if its family is 4. Called again, it changes the address. dataplane_activate() leaves an earlier
  * run's programs there, in force with that run's policy: attach or detach after it.
  */
-int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err);
+int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name, const struct addr *nat,
+			    struct err *err);
 int dataplane_detach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err);
 bool dataplane_is_uplink(struct dataplane *dp, int ifindex, const char *name);
 /* The next packet of every flow asks the routing table; else it takes a quarter of a second to be noticed. */

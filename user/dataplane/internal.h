@@ -23,9 +23,9 @@ struct map_plan {
 	enum map_kind kind;
 	__u32 entries;
 };
-#define MAP_PLANS 28
+#define MAP_PLANS 29
 
-/* Sizes of all maps, in bytes of kernel memory about 32 MB with the defaults. */
+/* Sizes of all maps, in bytes of kernel memory about 33 MB with the defaults. */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS]);
 __u32 maps_entries(const struct map_plan plan[MAP_PLANS], const char *name);
 /* Before load: sizes; takes over what is pinned and fits. */

@@ -49,14 +49,15 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
  *	endpoint, endpoint_policy, interface,
  *	half_open	   4096 x (48+8+8), 16	 0.3 MB
  *	generation	 196864 x 8		 1.5 MB
- *	flow4		  65536 x (16 + 120)	 8.5 MB
- *	flow6		  32768 x (16 + 144)	 5.0 MB
+ *	flow4		  65536 x (16 + 128)	 9.0 MB
+ *	nat4					 0	 as flow4 if the programs translate
+ *	flow6		  32768 x (16 + 152)	 5.3 MB
  *	fragment4, 6	   4096 x (16 + ~86)	 0.8 MB
  *	rule_hits	  16385 x 16 per CPU	 0.5 MB
  *	verdict_cache	   2048 x 32 per CPU	 0.1 MB
  *	drops		   8192 x (16+64+16/CPU) 0.9 MB
  *	events					 0.3 MB
- *						32 MB
+ *						33 MB
  */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS])
 {
@@ -89,6 +90,7 @@ void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_P
 		/* Preallocated: the packet path must not depend on the allocator. */
 		{"flow4", KEPT, flows},
 		{"flow6", KEPT, flows / 2},
+		{"nat4", KEPT, config->settings.nat_ports ? flows : 1},
 		{"fragment4", KEPT, 4096},
 		{"fragment6", KEPT, 4096},
 		{"drops", KEPT, 8192},

@@ -43,12 +43,15 @@ void screen_choose(struct dataplane *dp)
 }
 
 /* From the moment on that XDP screens, TC need not; the other way round, it must do so before. */
-static int uplink_write(struct dataplane *dp, int ifindex, const char *name, bool xdp)
+static int uplink_write(struct dataplane *dp, int ifindex, bool xdp)
 {
-	struct uplink entry = {.xdp = xdp};
+	int map = programs_map(&dp->programs, "uplink");
+	struct uplink entry;
 
-	strncpy(entry.name, name, sizeof(entry.name) - 1);
-	if (bpf_map_update_elem(programs_map(&dp->programs, "uplink"), &ifindex, &entry, BPF_EXIST))
+	if (bpf_map_lookup_elem(map, &ifindex, &entry))
+		return -errno;
+	entry.xdp = xdp;
+	if (bpf_map_update_elem(map, &ifindex, &entry, BPF_EXIST))
 		return -errno;
 	screen_choose(dp);
 	return 0;
@@ -60,7 +63,7 @@ int dataplane_screen_uplink(struct dataplane *dp, int ifindex, const char *name,
 	int rc = xdp ? attach_tcx.set(&point, dp->programs.screen_uplink) : 0;
 
 	if (xdp && !rc)
-		rc = uplink_write(dp, ifindex, name, true);
+		rc = uplink_write(dp, ifindex, true);
 	if (xdp && !rc)
 		return 0;
 	if (rc == -EOPNOTSUPP)
@@ -69,7 +72,7 @@ int dataplane_screen_uplink(struct dataplane *dp, int ifindex, const char *name,
 		err_set(err, EBUSY, "another XDP program is on %s", name);
 	else if (rc)
 		err_set(err, -rc, "XDP does not work on %s: %s", name, strerror(-rc));
-	uplink_write(dp, ifindex, name, false);
+	uplink_write(dp, ifindex, false);
 	attach_tcx.remove(&point);
 	return rc;
 }

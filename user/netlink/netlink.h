@@ -76,6 +76,8 @@ int neighbour_delete(struct netlink *nl, int ifindex, const struct addr *addr, s
 /* /proc/sys/net/<path> = value; path such as "ipv4/conf/cali0/rp_filter". */
 int sysctl_write(const char *path, const char *value, struct err *err);
 int sysctl_read(const char *path, char *value, size_t size);
+/* Adds to the ports that the kernel gives to no socket by itself; what is reserved already stays so. */
+int ports_reserve(uint16_t first, uint16_t last, struct err *err);
 
 /*
  * Notifications of changes after the start, from the event loop (util/task.h's base). None is lost for good:

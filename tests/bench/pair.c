@@ -180,6 +180,20 @@ static void open_b(struct ends *ends, const char *address)
 	ends->b_length = make_address(&ends->b, address, TCP_PORT);
 }
 
+/* For connection tracking the flow is established from here on. On the way the source may be translated. */
+static void answer_once(struct ends *ends)
+{
+	struct sockaddr_storage source;
+	socklen_t length = sizeof(source);
+	char byte = 0;
+
+	must_move(send(ends->udp[0], &byte, 1, 0), 1, "sending");
+	must_move(recvfrom(ends->udp[1], &byte, 1, 0, (struct sockaddr *)&source, &length), 1, "receiving");
+	if (connect(ends->udp[1], (struct sockaddr *)&source, length) < 0)
+		bench_fail_errno(errno, "connecting back");
+	pass(ends->udp[1], ends->udp[0], 1);
+}
+
 static void open_a(struct ends *ends, const char *address, const char *peer)
 {
 	int one = 1;
@@ -189,7 +203,6 @@ static void open_a(struct ends *ends, const char *address, const char *peer)
 	for (unsigned int i = 0; i < FRESH_SOURCES; i++)
 		ends->fresh_from[i] = open_socket(address, (uint16_t)(FRESH_PORT + i), SOCK_DGRAM);
 	connect_to(ends->udp[0], peer, UDP_PORT);
-	connect_to(ends->udp[1], address, UDP_PORT);
 	connect_to(ends->tcp[0], peer, TCP_PORT);
 	ends->tcp[1] = accept4(ends->listener, NULL, NULL, SOCK_CLOEXEC);
 	if (ends->tcp[1] < 0)
@@ -197,9 +210,7 @@ static void open_a(struct ends *ends, const char *address, const char *peer)
 	for (int i = 0; i < 2; i++)
 		setsockopt(ends->tcp[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(ends->tcp[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	/* Answered once: for connection tracking the flow is established from here on. */
-	pass(ends->udp[0], ends->udp[1], 1);
-	pass(ends->udp[1], ends->udp[0], 1);
+	answer_once(ends);
 }
 
 void pair_open(struct pair *pair, const char *name, const char *namespaces[2],

@@ -101,3 +101,14 @@ def nftables(rules, endpoints, members):
     add(f"iifname {{ {', '.join(names)} }} accept")
     add("}")
     return "\n".join(lines + ["}"]) + "\n"
+
+
+def masquerade(address, interface):
+    return f"""\
+table ip nat {{
+    chain postrouting {{
+        type nat hook postrouting priority 100;
+        ip saddr {address} oifname "{interface}" masquerade
+    }}
+}}
+"""

@@ -57,6 +57,9 @@ def by_uplink(network, backends):
         *(variants.Iptables(f"uplink-iptables-{backend}", backend, 6) for backend in backends),
         variants.Nftables("uplink-nftables", 6),
         variants.Ours("uplink-ours", network, "ours, 6 rules", rules=6),
+        variants.Masquerade("uplink-masquerade"),
+        variants.OursOutgoing("uplink-ours-nat", network, "kernel"),
+        variants.OursOutgoing("uplink-ours-nat-bpf", network, "bpf"),
     ]
     return [variant.by_uplink() for variant in found]
 

@@ -273,6 +273,40 @@ class Ours(Routed):
             (self.local == self.endpoints or [uplink["interface"] for uplink in status["uplinks"]] == [UPLINK])
 
 
+OUTGOING_ADDRESS = "10.99.0.1"  # of the uplink
+OUTGOING_TESTS = "udp,rr,64k,connect"  # where nobody has to know the address that B sees
+
+
+class Masquerade(Routed):
+    """Bare routing, and B sees the router's address."""
+
+    tests = OUTGOING_TESTS
+
+    def __init__(self, name):
+        super().__init__(name, "bare routing, nftables masquerade")
+
+    def police(self):
+        self.router.run("ip", "address", "add", f"{OUTGOING_ADDRESS}/32", "dev", UPLINK)
+        self.router.run("nft", "-f", "-", input=rulesets.masquerade(self.endpoints[0].address[4], UPLINK))
+
+
+class OursOutgoing(Ours):
+    """Endpoint A in a pool with nat-outgoing."""
+
+    def __init__(self, name, network, how):
+        super().__init__(name, network, f"ours, 6 rules, NatOutgoing={how}", rules=6, tests=OUTGOING_TESTS)
+        self.how = how
+
+    def documents(self):
+        yield "/calico/v1/config/NatOutgoing", self.how
+        yield from super().documents()
+        yield "/calico/v1/ipam/v4/pool/10.65.0.0-16", {"cidr": "10.65.0.0/16", "masquerade": True}
+
+    def route(self, endpoint):
+        self.router.run("ip", "address", "add", f"{OUTGOING_ADDRESS}/32", "dev", UPLINK)
+        super().route(endpoint)
+
+
 class OursWithFlows(Ours):
     """With other connections in a flow table that has room for them and as many again."""
 

@@ -174,6 +174,14 @@ static void *run_slow(void *arg)
 	return NULL;
 }
 
+static void only(cpu_set_t *ret, int cpu)
+{
+	CPU_ZERO(ret);
+	CPU_SET((size_t)cpu, ret);
+}
+
+/* The program's thread gets a CPU of its own: one that shared ours would have ended before we saw it start.
+ */
 static void test_fence_waits_for_running_programs(void **state)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
@@ -182,19 +190,28 @@ static void test_fence_waits_for_running_programs(void **state)
 	struct dataplane *dp = start();
 	const struct policy_sink *sink = dataplane_sink(dp);
 	struct slow_run run = {.program = slow_program(map)};
-	cpu_set_t cpus;
+	cpu_set_t cpus, here, there;
+	pthread_attr_t elsewhere;
+	int other = 0;
 
 	assert_true(map >= 0 && run.program >= 0);
 	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
 	if (CPU_COUNT(&cpus) < 2)
 		skip(); /* what runs there cannot be seen from outside */
+	only(&here, sched_getcpu());
+	while (!CPU_ISSET((size_t)other, &cpus) || CPU_ISSET((size_t)other, &here))
+		other++;
+	only(&there, other);
+	pthread_attr_init(&elsewhere);
+	assert_int_equal(pthread_attr_setaffinity_np(&elsewhere, sizeof(there), &there), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(here), &here), 0);
 	run.progress = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
 	assert_ptr_not_equal(run.progress, MAP_FAILED);
 	for (int i = 0; i < 200 && caught < 5; i++) {
 		run.progress->started = run.progress->ended = 0;
-		assert_int_equal(pthread_create(&run.thread, NULL, run_slow, &run), 0);
+		assert_int_equal(pthread_create(&run.thread, &elsewhere, run_slow, &run), 0);
 		while (!run.progress->started)
-			sched_yield();
+			;
 		/* On a busy machine it may have ended before we saw that it started. */
 		caught += !run.progress->ended;
 		assert_int_equal(sink->fence(sink->arg), 0);
@@ -202,6 +219,8 @@ static void test_fence_waits_for_running_programs(void **state)
 		pthread_join(run.thread, NULL);
 	}
 	assert_int_equal(caught, 5);
+	assert_int_equal(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
+	pthread_attr_destroy(&elsewhere);
 	munmap(run.progress, (size_t)sysconf(_SC_PAGESIZE));
 	close(run.program);
 	close(map);

@@ -155,9 +155,8 @@ static bool names_valid(const char *list)
 {
 	char names[sizeof(((struct felix *)0)->uplinks)], *rest = names, *name;
 
-	if (strlen(list) >= sizeof(names))
+	if (snprintf(names, sizeof(names), "%s", list) >= (int)sizeof(names))
 		return false;
-	strcpy(names, list);
 	while ((name = strsep(&rest, ","))) {
 		if (!*name || strlen(name) > 15 || strpbrk(name, "/: \t"))
 			return false;

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import itertools
 import json
+import os
 import signal
 import socket
 

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import time
 
 import pytest
 
@@ -162,6 +163,20 @@ def test_uplinks_come_and_go(cluster_machine):
     machine.stop_node()
     machine.run(f"{lab.BUILD}/calico-node", "--teardown")
     wait_for_uplink(machine, present=False)
+
+
+def test_uplink_that_goes_while_it_is_attached_leaves_nothing(cluster_machine):
+    machine = cluster_machine
+    machine.etcd.etcdctl("set", "/calico/v1/config/Uplinks", "eth9")
+    wait_for_uplink(machine, present=False)
+    first = machine.path("bpf", "calico", "v1", "links", "eth9_in")
+    for _ in range(8):
+        machine.run("ip", "link", "add", "eth9", "type", "veth", "peer", "name", "far9")
+        deadline = time.monotonic() + 10
+        while not os.path.exists(first) and time.monotonic() < deadline:
+            pass
+        machine.run("ip", "link", "delete", "eth9")
+        wait_for_uplink(machine, "eth9", present=False)
 
 
 FAR = "203.0.113.5"  # two hosts outside have it: which of them a packet reaches says which way it took

@@ -111,6 +111,18 @@ static struct addr nat_address(struct agent *agent, int ifindex)
 	return matches == 1 ? found : (struct addr){0};
 }
 
+/* Notifications trail behind the kernel: it may have gone when half of the programs were attached. */
+static bool forget_if_gone(struct agent *agent, const struct link_info *link)
+{
+	struct link_info now;
+
+	if (!link_get(agent->netlink, link->ifindex, &now))
+		return false;
+	dataplane_detach_uplink(agent->dataplane, link->ifindex, link->name, NULL);
+	problem_set(&agent->of_generation, link->name, NULL);
+	return true;
+}
+
 static void attach(struct agent *agent, const struct link_info *link)
 {
 	struct agent_uplink *up = find(agent, link->ifindex);
@@ -124,8 +136,9 @@ static void attach(struct agent *agent, const struct link_info *link)
 	    dataplane_is_uplink(agent->dataplane, link->ifindex, link->name))
 		return;
 	r = dataplane_attach_uplink(agent->dataplane, link->ifindex, link->name, &nat, &err);
-	/* Notifications trail behind the kernel: it may be gone already. */
-	problem_set(&agent->of_generation, link->name, r < 0 && r != -ENODEV ? err.text : NULL);
+	if (r < 0 && forget_if_gone(agent, link))
+		return;
+	problem_set(&agent->of_generation, link->name, r < 0 ? err.text : NULL);
 	if (r < 0)
 		return;
 	if (up) {

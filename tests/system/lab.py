@@ -43,6 +43,20 @@ def until(condition, seconds=10, what="the condition"):
         time.sleep(0.02)
 
 
+def threads_stand_still(pid):
+    states = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/task/{thread}/stat") as file:
+            states.append(file.read().rpartition(")")[2].split()[0])
+    return all(state == "T" for state in states)
+
+
+def stop(pid):
+    """SIGSTOP, and until it has reached all threads: one that still runs might answer a request."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: threads_stand_still(pid), what=f"process {pid} stopping")
+
+
 def echoes(connection, line=b"hello\n"):
     """Whether the other end of a connection sends the line back in time."""
     try:

@@ -179,7 +179,7 @@ def test_stop_by_force_without_datastore(etcd_host):
 def test_stop_of_a_stopped_process(host):
     """A daemon that does not listen to SIGTERM is killed."""
     host.node()
-    os.kill(host.pid(), signal.SIGSTOP)
+    lab.stop(host.pid())
     assert host.calicoctl("node", "stop") == "Node stopped\n"
     assert host.pid() is None
 
@@ -292,7 +292,7 @@ def test_status_without_datastore(etcd_host):
 
 def test_status_of_a_daemon_that_hangs(host):
     host.node()
-    os.kill(host.pid(), signal.SIGSTOP)
+    lab.stop(host.pid())
     done = host.fails("status")
     os.kill(host.pid(), signal.SIGCONT)
     assert done.stdout.startswith("calico-node container is running. Status: Up ")

@@ -117,7 +117,7 @@ def test_with_etcd_gone(cluster, client):
 
 def test_with_etcd_stuck(cluster, client):
     client.call("NetworkDriver.CreateNetwork", network_request())
-    os.kill(cluster.etcd.process.pid, signal.SIGSTOP)
+    lab.stop(cluster.etcd.process.pid)
     try:
         check_without_store(cluster)
     finally:
@@ -174,7 +174,7 @@ def test_a_daemon_takes_the_socket_of_a_killed_one(cluster):
 
 def test_requests_in_flight_are_answered_before_the_end(cluster):
     with Client(cluster.path("plugins", "calico.sock")) as client:
-        os.kill(cluster.etcd.process.pid, signal.SIGSTOP)
+        lab.stop(cluster.etcd.process.pid)
         try:
             client.request("IpamDriver.RequestPool", pool_request())
             lab.until(lambda: plugin_status(cluster)["requests"] == 1, what="the request's arrival")

@@ -445,21 +445,14 @@ static int setup(void **state)
 {
 	static const char *const outside[] = {EXTERNAL4, EXTERNAL6, REMOTE4};
 	struct netlink *nl = NULL;
-	struct addr addr;
 	struct err err;
 	int r = table_setup(state);
 	if (r == 0)
-		r = sysctl_write("ipv4/ip_forward", "1", &err);
-	if (r == 0)
-		r = sysctl_write("ipv6/conf/all/forwarding", "1", &err);
+		r = table_route_outside(outside, LENGTH(outside));
 	if (r == 0)
 		r = netlink_open(&nl, &err);
 	if (r == 0)
 		r = link_set_up(nl, LOOPBACK, NULL, &err);
-	for (size_t i = 0; r == 0 && i < LENGTH(outside); i++) {
-		addr_parse(outside[i], &addr);
-		r = route_add_host(nl, (int)table_fixture()->uplink, &addr, &err);
-	}
 	netlink_close(nl);
 	return r;
 }

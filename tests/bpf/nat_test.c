@@ -10,7 +10,6 @@
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
 
-#include "netlink/netlink.h"
 #include "table.h"
 
 #define APPROVED	(table_fixture()->settings.mark_approved)
@@ -688,27 +687,14 @@ static int reset(void **state)
 	return 0;
 }
 
-/* Routes of the fixture's host to what is outside. */
 static int setup(void **state)
 {
 	static const char *const outside[] = {EXTERNAL4, EXTERNAL6, REMOTE4, REMOTE_OUTSIDE4};
-	struct netlink *nl;
-	struct addr addr;
-	struct err err;
 	table_settings()->nat_port_first = FIRST;
 	table_settings()->nat_ports = PORTS;
 	table_settings()->host_endpoints = 1;
 	int r = table_setup(state);
-	if (r == 0)
-		r = sysctl_write("ipv4/ip_forward", "1", &err);
-	if (r == 0)
-		r = netlink_open(&nl, &err);
-	for (size_t i = 0; r == 0 && i < sizeof(outside) / sizeof(outside[0]); i++) {
-		addr_parse(outside[i], &addr);
-		r = route_add_host(nl, (int)table_fixture()->uplink, &addr, &err);
-	}
-	netlink_close(nl);
-	return r;
+	return r ? r : table_route_outside(outside, sizeof(outside) / sizeof(outside[0]));
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, reset)

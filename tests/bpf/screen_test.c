@@ -534,18 +534,12 @@ static int prepare(void)
 {
 	static const char *const outside[] = {GONE4, GONE6, OTHERS4, EXTERNAL4, EXTERNAL6, REMOTE4};
 	struct fixture *fixture = table_fixture();
-	struct netlink *nl;
+	struct netlink *nl = NULL;
 	struct addr addr;
 	struct err err;
-	int r = sysctl_write("ipv4/ip_forward", "1", &err);
-	if (r == 0)
-		r = sysctl_write("ipv6/conf/all/forwarding", "1", &err);
+	int r = table_route_outside(outside, sizeof(outside) / sizeof(outside[0]));
 	if (r == 0)
 		r = netlink_open(&nl, &err);
-	for (size_t i = 0; r == 0 && i < sizeof(outside) / sizeof(outside[0]); i++) {
-		addr_parse(outside[i], &addr);
-		r = route_add_host(nl, (int)fixture->uplink, &addr, &err);
-	}
 	addr_parse(ELSEWHERE4, &addr);
 	if (r == 0)
 		r = route_add_host(nl, (int)fixture->ifindex[SLOT_A], &addr, &err);

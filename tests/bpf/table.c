@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Turns rows into cmocka tests. */
+#include "netlink/netlink.h"
 #include "table.h"
 
 #include <setjmp.h>
@@ -64,6 +65,24 @@ void expect_drop(struct frame frame, enum drop_reason reason)
 {
 	struct run run = table_send(frame);
 	assert_drops(&run, reason);
+}
+
+int table_route_outside(const char *const *addresses, size_t count)
+{
+	struct netlink *nl = NULL;
+	struct addr addr;
+	struct err err;
+	int r = sysctl_write("ipv4/ip_forward", "1", &err);
+	if (r == 0)
+		r = sysctl_write("ipv6/conf/all/forwarding", "1", &err);
+	if (r == 0)
+		r = netlink_open(&nl, &err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		addr_parse(addresses[i], &addr);
+		r = route_add_host(nl, (int)current->uplink, &addr, &err);
+	}
+	netlink_close(nl);
+	return r;
 }
 
 static void run_row(void **state)

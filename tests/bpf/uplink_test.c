@@ -10,7 +10,6 @@
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
 
-#include "netlink/netlink.h"
 #include "table.h"
 
 #define APPROVED (table_fixture()->settings.mark_approved)
@@ -365,22 +364,8 @@ static void test_drops_are_counted_for_the_endpoint(void **state)
 static int setup(void **state)
 {
 	static const char *const outside[] = {EXTERNAL4, EXTERNAL6, REMOTE4};
-	struct netlink *nl;
-	struct addr addr;
-	struct err err;
 	int r = table_setup(state);
-	if (r == 0)
-		r = sysctl_write("ipv4/ip_forward", "1", &err);
-	if (r == 0)
-		r = sysctl_write("ipv6/conf/all/forwarding", "1", &err);
-	if (r == 0)
-		r = netlink_open(&nl, &err);
-	for (size_t i = 0; r == 0 && i < sizeof(outside) / sizeof(outside[0]); i++) {
-		addr_parse(outside[i], &addr);
-		r = route_add_host(nl, (int)table_fixture()->uplink, &addr, &err);
-	}
-	netlink_close(nl);
-	return r;
+	return r ? r : table_route_outside(outside, sizeof(outside) / sizeof(outside[0]));
 }
 
 static int reset(void **state)

@@ -22,6 +22,7 @@
 #include "netlink/netlink.h"
 #include "store/store.h"
 #include "util/log.h"
+#include "util/stdio.h"
 #include "util/task.h"
 #include "util/unix_socket.h"
 
@@ -277,7 +278,7 @@ int main(int argc, char **argv)
 	r = parse_options(&node, argc, argv);
 	if (r >= 0) {
 		config_free(node.config);
-		return r;
+		return stdio_close("calico-node") < 0 ? 1 : r;
 	}
 	if (geteuid()) {
 		fputs("This command must be run as root.\n", stderr);

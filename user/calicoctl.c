@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/para.h"
+#include "util/stdio.h"
 #include "util/task.h"
 
 static void on_interrupt(int signal_number)
@@ -22,10 +23,12 @@ int main(int argc, char **argv)
 	struct event_base *base;
 	struct err err;
 
+	stdio_open();
 	signal(SIGINT, on_interrupt);
 	/* Settings are checked before anything else, even before help. */
 	if (config_load(&ctl.config, &err) < 0) {
 		para_print(err.text, stdout);
+		stdio_close("calicoctl");
 		return STATUS_FAILED;
 	}
 	curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -38,5 +41,8 @@ int main(int argc, char **argv)
 	ctl_done(&ctl);
 	event_base_free(base);
 	curl_global_cleanup();
+	/* A script that saves what this prints must learn that it has not all of it. */
+	if (stdio_close("calicoctl") < 0 && status == STATUS_DONE)
+		status = STATUS_FAILED;
 	return status;
 }

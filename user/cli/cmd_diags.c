@@ -218,7 +218,10 @@ static int dump_keys(struct ctl *ctl, const char *path, struct err *err)
 			fprintf(file, "FILE, %s, %s\n", list.nodes[i].key, list.nodes[i].value);
 			previous = list.nodes[i].key;
 		}
-		fclose(file);
+		bool failed = ferror(file);
+
+		if (fclose(file) < 0 || failed)
+			r = err_set(err, EIO, "cannot write all of %s", path);
 	}
 	store_list_done(&list);
 	return r;
@@ -246,7 +249,7 @@ static void dump_datastore(const struct diags *diags)
 
 /* ---- the bundle ---- */
 
-static void pack(const struct diags *diags)
+static int pack(const struct diags *diags)
 {
 	struct ctl *ctl = diags->ctl;
 	time_t now = time(NULL);
@@ -260,13 +263,16 @@ static void pack(const struct diags *diags)
 	path = ctl_text(ctl, "%s/%s", diags->directory, name);
 	if (run_into_file(
 		    (const char *const[]){"tar", "-czf", path, "-C", diags->directory, "diagnostics", NULL},
-		    "/dev/null") != 0)
+		    "/dev/null") != 0) {
 		out_say(&ctl->out, "Problem running command: tar -czf %s", path);
+		return ctl_failed(ctl, "Cannot pack %s; what was collected is there.", diags->where);
+	}
 	out_say(&ctl->out, "\nDiags saved to %s\n", path);
 	out_para(&ctl->out,
 		 "Nothing was sent to anybody.  If somebody is to look at the file, it can be uploaded "
 		 "to a file sharing service, for example:");
 	out_say(&ctl->out, "  curl --upload-file %s https://transfer.sh/%s", path, name);
+	return STATUS_DONE;
 }
 
 static int diags(struct ctl *ctl, const struct args *args)
@@ -290,8 +296,7 @@ static int diags(struct ctl *ctl, const struct args *args)
 	dump_daemon(&diags);
 	copy_logs(&diags, log_dir ? log_dir : DEFAULT_LOG_DIR);
 	dump_datastore(&diags);
-	pack(&diags);
-	return STATUS_DONE;
+	return pack(&diags);
 }
 
 static const struct form forms[] = {

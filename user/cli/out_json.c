@@ -2,6 +2,10 @@
 /* JSON form of the output: one object, printed at the end; messages go to the notes. */
 #include "cli/out.h"
 
+#include <stdlib.h>
+
+#include "util/stdio.h"
+
 static void json_prose(struct out *out, const char *text)
 {
 }
@@ -45,10 +49,13 @@ static void json_document(struct out *out, const char *name, json_t *document, c
 static void json_finish(struct out *out)
 {
 	if (json_object_size(out->root)) {
-		json_dumpf(out->root, out->file, JSON_INDENT(2));
-		fputc('\n', out->file);
+		/* Whole before any of it is printed: lack of memory must not leave half a document. */
+		char *text = arena_check(json_dumps(out->root, JSON_INDENT(2)));
+
+		fprintf(out->file, "%s\n", text);
+		free(text);
 	}
-	fflush(out->file);
+	stdio_flush(out->file);
 }
 
 const struct out_ops out_json_ops = {

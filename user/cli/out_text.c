@@ -2,10 +2,12 @@
 /* Text form of the output: everything in order. */
 #include "cli/out.h"
 
+#include "util/stdio.h"
+
 static void text_message(struct out *out, const char *text)
 {
 	fputs(text, out->file);
-	fflush(out->file); /* progress is read while the command goes on */
+	stdio_flush(out->file); /* progress is read while the command goes on */
 }
 
 static void text_value(struct out *out, const char *name, const char *value)
@@ -31,7 +33,7 @@ static void text_document(struct out *out, const char *name, json_t *document, c
 
 static void text_finish(struct out *out)
 {
-	fflush(out->file);
+	stdio_flush(out->file);
 }
 
 const struct out_ops out_text_ops = {

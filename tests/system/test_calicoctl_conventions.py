@@ -6,7 +6,9 @@ import os
 
 import pytest
 
-from calicoctl import ctl, directory, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
+import lab
+
+from calicoctl import PROGRAM, ctl, directory, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
 
 COMMANDS = ["status", "node", "profile", "endpoint", "pool", "bgp", "ipam", "version", "config", "policy",
             "checksystem", "diags"]
@@ -157,3 +159,68 @@ def test_text_from_the_datastore_is_only_text(etcd_ctl):
         assert done.returncode == 1 and done.stderr.count("\n") == 1, done
     assert etcd_ctl.rows("pool", "show") == ["IPv6 CIDR"]
     etcd_ctl("bgp", "peer", "show")
+
+
+@pytest.mark.parametrize("line", [
+    "--help", "pool --help", "version", "version -o json", "profile show", "profile show -o json", "pool show",
+    "pool show -o json", "profile web rule show", "profile web rule json", "profile web tag show",
+    "endpoint show --detailed", "bgp node-mesh", "bgp peer show", "blocklist show", "ipam info 10.0.0.1",
+    "profile add web", "config felix loglevel",
+])
+def test_output_that_cannot_be_written(sqlite_ctl, line):
+    """What cannot be written has failed, whatever the command did; it says so on standard error."""
+    sqlite_ctl("profile", "add", "web")
+    assert sqlite_ctl.run(*line.split()).returncode == 0
+    program = " ".join([PROGRAM, *line.split()])
+    for broken, why in ((">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")):
+        done = sqlite_ctl.namespace.run("sh", "-c", f"{program} {broken}", check=False, env=sqlite_ctl.environment)
+        assert (done.returncode, done.stdout) == (1, ""), done
+        assert done.stderr == f"calicoctl: the output could not be written: {why}.\n"
+    assert sqlite_ctl("profile", "web", "tag", "show") == "web\n"  # the store is whole
+
+
+def test_closed_streams_are_no_files(sqlite_ctl):
+    """The embedded datastore must not get the number of standard output, nor rules be read from it."""
+    sqlite_ctl("profile", "add", "web")
+    for command in ("profile add db >&- 2>&- <&-", "profile web rule update <&-"):
+        done = sqlite_ctl.namespace.run("sh", "-c", f"{PROGRAM} {command}", check=False,
+                                        env=sqlite_ctl.environment)
+        assert done.returncode == 1, done
+    assert sqlite_ctl.rows("profile", "show") == ["db", "web"]
+    assert "   1 allow\n" in sqlite_ctl("profile", "web", "rule", "show")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_output_of_the_daemon_that_cannot_be_written(sqlite_ctl, option):
+    done = sqlite_ctl.namespace.run("sh", "-c", f"{lab.BUILD}/calico-node {option} >/dev/full", check=False,
+                                    env=sqlite_ctl.environment)
+    assert done.returncode == 1
+    assert done.stderr == "calico-node: the output could not be written: No space left on device.\n"
+
+
+ODD_NAMES = [(".", "must not be '.' or '..'"), ("..", "must not be '.' or '..'"), ("a" * 256, "at most 255 bytes")]
+
+
+@pytest.mark.parametrize("name, why", ODD_NAMES)
+@pytest.mark.parametrize("line", [
+    "profile add NAME", "profile remove NAME", "profile NAME tag show", "profile NAME tag add x",
+    "profile NAME rule show", "profile NAME rule json", "profile NAME rule add inbound allow",
+    "endpoint e profile set NAME", "config felix NAME x --force", "config bgp NAME x --force",
+    "config node bgp NAME x --force", "node remove --hostname=NAME",
+])
+def test_names_that_lead_elsewhere(etcd_ctl, line, name, why):
+    """Refused before the datastore is asked: as parts of a key they would lead elsewhere."""
+    shown = etcd_ctl.fails(*line.replace("NAME", name).split())
+    assert why in " ".join(shown.split()) and "etcd" not in shown
+    assert not etcd_ctl.etcd.keys("/")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a b", "a\nb", "\x1b[2J"])
+@pytest.mark.parametrize("line", [["profile", "add", "NAME"], ["endpoint", "e", "profile", "set", "NAME"],
+                                  ["profile", "web", "tag", "add", "NAME"]])
+def test_names_of_other_characters(etcd_ctl, line, name):
+    etcd_ctl("profile", "add", "web")
+    before = etcd_ctl.etcd.keys("/")
+    shown = etcd_ctl.fails(*[name if word == "NAME" else word for word in line])
+    assert "can only contain numbers, letters, dots" in " ".join(shown.split())
+    assert etcd_ctl.etcd.keys("/") == before

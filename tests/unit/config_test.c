@@ -286,6 +286,8 @@ static void test_refused(void **state)
 		{"ETCD_ENDPOINTS", "http://a:2379,https://b:2379"},
 		{"ETCD_ENDPOINTS", "http://[::1]:2379"},
 		{"HOSTNAME", "a/b"},
+		{"HOSTNAME", "."},
+		{"HOSTNAME", ".."},
 		{"CALICO_RUN_DIR", "run"},
 		{"CALICO_BPFFS", "./bpf"},
 		{"CALICO_NETWORKING", "maybe"},

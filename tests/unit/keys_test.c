@@ -62,6 +62,7 @@ static void odd_names_reach_nothing(void **state)
 
 	for (size_t i = 0; i < ROWS(names); i++) {
 		assert_false(key_segment_valid(names[i]));
+		assert_non_null(key_segment_fault(names[i]));
 		assert_string_equal(key_profile(key, names[i]), KEY_NOWHERE);
 		assert_string_equal(key_endpoint(key, "h", names[i], "w", "e"), KEY_NOWHERE);
 		assert_string_equal(key_endpoint(key, "h", "o", "w", names[i]), KEY_NOWHERE);
@@ -107,6 +108,14 @@ static void parser(void **state)
 		{"/calico/v1/ipam/v6/pool/fd80::-64", KEY_IS_POOL, "", "", "", "", "fd80::-64"},
 		{"/calico/v1/blocklist/v4/10.0.0.0-8", KEY_IS_BLOCKED, "", "", "", "", "10.0.0.0-8"},
 		{"/calico/v1/blocklist/v6/fd80::-64", KEY_IS_BLOCKED, "", "", "", "", "fd80::-64"},
+
+		{"/calico/v1/policy/profile/../rules", KEY_MISNAMED, "", "", "", "", ""},
+		{"/calico/v1/policy/tier/./metadata", KEY_MISNAMED, "", "", "", "", ""},
+		{"/calico/v1/policy/tier/t/policy/..", KEY_MISNAMED, "", "", "", "", ""},
+		{"/calico/v1/host/../workload/o/w/endpoint/e", KEY_MISNAMED, "", "", "", "", ""},
+		{"/calico/v1/host/h/workload/./w/endpoint/e", KEY_MISNAMED, "", "", "", "", ""},
+		{"/calico/v1/host/h/workload/o/a\nb/endpoint/e", KEY_MISNAMED, "", "", "", "", ""},
+		{"/calico/v1/host/h/workload/o/w/endpoint/..", KEY_MISNAMED, "", "", "", "", ""},
 
 		{"", KEY_OTHER, "", "", "", "", ""},
 		{"/", KEY_OTHER, "", "", "", "", ""},

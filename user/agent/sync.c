@@ -216,8 +216,8 @@ void sync_apply(struct agent *agent, const char *key, const char *value)
 	case KEY_MISNAMED:
 		if (value)
 			err_set(&err, EBADMSG,
-				"names have letters, digits, '_', '.' and '-' only, so it is ignored; "
-				"give it another name");
+				"names have letters, digits, '_', '.' and '-' only and are not '.' or '..', "
+				"so it is ignored; give it another name");
 		break;
 	case KEY_IS_ENDPOINT:
 		apply_endpoint(agent, &parts, key, value, &err);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "cli/validate.h"
 #include "store/keys.h"
 
 /* The one setting of each component that is known by name; any other needs --force. */
@@ -40,10 +41,8 @@ static const char *setting_name(struct ctl *ctl, const struct args *args, const 
 {
 	const char *name = args_get(args, "<NAME>"), *value = args_get(args, "<VALUE>");
 
-	if (!key_segment_valid(name)) {
-		ctl_failed(ctl, "'%s' cannot be the name of a setting.", name);
+	if (!check_name(&ctl->out, "setting", name))
 		return NULL;
-	}
 	if (strcmp(name, "loglevel") != 0) {
 		out_para(&ctl->out, "'%s' is not recognized as a valid option.", name);
 		return allowed_by_force(ctl, args) ? name : NULL;

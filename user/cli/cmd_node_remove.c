@@ -7,6 +7,7 @@
 
 #include "cli/daemon.h"
 #include "cli/endpoints.h"
+#include "cli/validate.h"
 #include "ipam/ipam.h"
 #include "netlink/netlink.h"
 #include "store/keys.h"
@@ -126,8 +127,8 @@ int cmd_node_remove(struct ctl *ctl, const struct args *args)
 
 	if (!host || !*host)
 		host = ctl->config->hostname;
-	if (!key_segment_valid(host))
-		return ctl_failed(ctl, "'%s' cannot be the name of a host.", host);
+	if (!check_name(&ctl->out, "host", host))
+		return STATUS_FAILED;
 
 	const struct endpoint_filter filter = {.host = host};
 

@@ -218,8 +218,11 @@ static int tag_change(struct ctl *ctl, const struct args *args)
 	const char *tag = args_get(args, "<TAG>");
 	struct tag_change change = {.given = tag, .add = args_has(args, "add")};
 	char key[KEY_MAX];
-	int status = open_profile(ctl, args, &change.ref);
+	int status = STATUS_FAILED;
 
+	/* One tag that is none would make all tags of the profile void. */
+	if (!change.add || check_tag(&ctl->out, tag))
+		status = open_profile(ctl, args, &change.ref);
 	if (status != STATUS_DONE)
 		return status;
 	change.tag = profile_ref_tag_id(ctl, &change.ref, tag);

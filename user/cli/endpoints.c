@@ -23,6 +23,9 @@ bool endpoints_load(struct ctl *ctl, const struct endpoint_filter *filter, struc
 	struct store_list list;
 
 	*ret = (struct endpoint_entries){0};
+	/* A name that no host can have matches none. */
+	if (filter->host && !key_segment_valid(filter->host))
+		return true;
 	if (!ctl_list(ctl, filter->host ? key_host_workloads(key, filter->host) : KEY_HOSTS, &list))
 		return false;
 	ret->items = arena_check(calloc(list.count + 1, sizeof(*ret->items)));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/model.h"
+#include "store/keys.h"
 
 /* Plain decimal digits up to `limit`; advances past them. */
 static bool digits_parse(const char **text, uint64_t limit, uint64_t *ret)
@@ -47,12 +48,30 @@ bool integer_parse(const char *text, long *ret)
 	return end != text && !*end;
 }
 
+bool check_name(struct out *out, const char *what, const char *name)
+{
+	const char *fault = key_segment_fault(name);
+
+	if (!fault)
+		return true;
+	out_para(out, "The name of a %s %s.", what, fault);
+	return false;
+}
+
 bool check_profile_name(struct out *out, const char *name)
 {
 	if (model_id_valid(name))
-		return true;
+		return check_name(out, "profile", name);
 	out_para(out, "Profile names must be < 40 character long and can only contain numbers, letters, "
 		      "dots, dashes and underscores.");
+	return false;
+}
+
+bool check_tag(struct out *out, const char *name)
+{
+	if (model_id_valid(name))
+		return true;
+	out_para(out, "Tags names can only contain numbers, letters, dots, dashes and underscores.");
 	return false;
 }
 

@@ -16,7 +16,9 @@ bool as_number_parse(const char *text, uint32_t *ret);
 bool integer_parse(const char *text, long *ret);
 
 /* These say what is wrong. */
+bool check_name(struct out *out, const char *what, const char *name); /* what: "host"; a part of a key */
 bool check_profile_name(struct out *out, const char *name);
+bool check_tag(struct out *out, const char *name);
 bool check_ip(struct out *out, const char *text, struct addr *ret);
 bool check_as(struct out *out, const char *text, uint32_t *ret);
 bool check_runtime(struct out *out, const struct args *args); /* of --runtime=<RUNTIME> */

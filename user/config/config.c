@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config/settings.h"
+#include "store/keys.h"
 
 #define CONFIG_FILE "/etc/calico/calico.cfg"
 
@@ -88,6 +89,7 @@ static int load_flag(const struct settings *settings, const char *name, bool fal
 static int load_hostname(struct config *config, const struct settings *settings, struct err *err)
 {
 	char kernel[HOST_NAME_MAX + 1] = "";
+	const char *fault;
 	int r;
 
 	if (gethostname(kernel, sizeof(kernel) - 1) < 0 || !*kernel)
@@ -95,9 +97,9 @@ static int load_hostname(struct config *config, const struct settings *settings,
 	r = load_text(settings, "HOSTNAME", kernel, &config->hostname, err);
 	if (r < 0)
 		return r;
-	if (strchr(config->hostname, '/') || strlen(config->hostname) > 255)
-		return err_set(err, EINVAL, "HOSTNAME must have at most 255 characters and no '/'; got: %s",
-			       config->hostname);
+	fault = key_segment_fault(config->hostname);
+	if (fault)
+		return err_set(err, EINVAL, "HOSTNAME %s; got: %.300s", fault, config->hostname);
 	return 0;
 }
 

@@ -7,19 +7,36 @@
 
 #define SEGMENT_MAX 255
 
+static const char *segment_fault(const char *segment, size_t length)
+{
+	if (length == 0)
+		return "must not be empty";
+	if (length > SEGMENT_MAX)
+		return "must have at most 255 bytes";
+	if (segment[0] == '.' && (length == 1 || (length == 2 && segment[1] == '.')))
+		return "must not be '.' or '..', which lead elsewhere in the datastore";
+	for (size_t i = 0; i < length; i++) {
+		if (segment[i] == '/')
+			return "must have no '/'";
+		if ((unsigned char)segment[i] < 0x20 || segment[i] == 0x7f)
+			return "must have no control characters";
+	}
+	return NULL;
+}
+
 static bool segment_valid(const char *segment, size_t length)
 {
-	if (length == 0 || length > SEGMENT_MAX)
-		return false;
-	for (size_t i = 0; i < length; i++)
-		if (segment[i] == '/' || (unsigned char)segment[i] < 0x20 || segment[i] == 0x7f)
-			return false;
-	return !(segment[0] == '.' && (length == 1 || (length == 2 && segment[1] == '.')));
+	return !segment_fault(segment, length);
+}
+
+const char *key_segment_fault(const char *segment)
+{
+	return segment_fault(segment, strnlen(segment, SEGMENT_MAX + 1));
 }
 
 bool key_segment_valid(const char *segment)
 {
-	return segment_valid(segment, strnlen(segment, SEGMENT_MAX + 1));
+	return !key_segment_fault(segment);
 }
 
 static bool path_valid(const char *path)
@@ -223,7 +240,7 @@ static bool is_identifier(const char *segment)
 	return !segment[strspn(segment, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
 }
 
-/* *ret_misnamed: what should be an identifier is none. */
+/* *ret_misnamed: what should be an identifier is none, or a name leads elsewhere. */
 static bool key_match(const char *key, const char *pattern, struct key_parts *parts, bool *ret_misnamed)
 {
 	*ret_misnamed = false;
@@ -237,7 +254,7 @@ static bool key_match(const char *key, const char *pattern, struct key_parts *pa
 				return false;
 			memcpy(part, key, length);
 			part[length] = '\0';
-			if (strchr("ti", pattern[1]) && !is_identifier(part))
+			if (segment_fault(part, length) || (strchr("ti", pattern[1]) && !is_identifier(part)))
 				*ret_misnamed = true;
 		} else if (length != pattern_length || memcmp(key, pattern, length) != 0) {
 			return false;

@@ -36,6 +36,8 @@
 
 /* 1 to 255 bytes, no slash or control character, not "." or "..": what any name in a key must be. */
 bool key_segment_valid(const char *segment);
+/* Why a name is not: "must not be '..', which leads elsewhere in the datastore". NULL when it is valid. */
+const char *key_segment_fault(const char *segment);
 
 const char *key_config(char key[KEY_MAX], const char *name);
 const char *key_host(char key[KEY_MAX], const char *host);
@@ -67,7 +69,7 @@ const char *key_felix_status(char key[KEY_MAX], const char *host, const char *na
 
 enum key_kind {
 	KEY_OTHER,    /* nothing we read */
-	KEY_MISNAMED, /* would be one of those below, but for the characters of its name */
+	KEY_MISNAMED, /* would be one of those below, but for a name in it */
 	KEY_IS_READY,
 	KEY_IS_CONFIG,	      /* name */
 	KEY_IS_HOST_CONFIG,   /* host, name */
@@ -91,7 +93,7 @@ struct key_parts {
 /*
  * Never fails: what does not match exactly is KEY_OTHER, and so is a segment over 255 bytes. The name of a
  * profile, tier, policy or endpoint with characters other than letters, digits, '_', '.' and '-' makes the
- * key KEY_MISNAMED (v0.20 treats such objects as absent).
+ * key KEY_MISNAMED (v0.20 treats such objects as absent), and so does any name that no key may have.
  */
 void key_parse(const char *key, struct key_parts *ret);
 /* Last segment of a key. */

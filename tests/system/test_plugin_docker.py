@@ -123,7 +123,17 @@ def test_dockers_own_ipam(machine):
     other = machine.start("c2", "n1")
     assert machine.ping("c1", other)
     assert "10.99.0.0/24" in machine.calicoctl("pool", "show")
-    machine.remove("c1", "c2")
+    # No second way out on docker_gwbridge, which no policy would apply to.
+    for own, name in ((address, "c1"), (other, "c2")):
+        assert set(container_interfaces(machine, name)) - {"127.0.0.1", "::1"} == {own}
+        assert "default via 169.254.1.1 dev cali0" in machine.docker("exec", name, "ip", "route")
+    assert "docker_gwbridge" not in machine.links()
+    machine.create_network("elsewhere")
+    stranger = machine.start("c3", "elsewhere")
+    assert not machine.ping("c1", stranger, seconds=1)
+    machine.calicoctl("profile", "elsewhere", "rule", "add", "inbound", "allow", "from", "tag", "n1")
+    lab.until(lambda: machine.ping("c1", stranger, seconds=1), what="the new rule's effect")
+    machine.remove("c1", "c2", "c3")
     machine.docker("network", "rm", "n1")
     assert "10.99.0.0/24" not in machine.calicoctl("pool", "show")
 

@@ -101,7 +101,8 @@ def test_a_container_comes_and_goes(node, client):
     address, joined = start_endpoint(client)
     assert joined == {"InterfaceName": {"SrcName": "tmp11fec705239", "DstPrefix": "cali"},
                       "Gateway": "169.254.1.1", "GatewayIPv6": "",
-                      "StaticRoutes": [{"Destination": "169.254.1.1/32", "RouteType": 1, "NextHop": ""}]}
+                      "StaticRoutes": [{"Destination": "169.254.1.1/32", "RouteType": 1, "NextHop": ""}],
+                      "DisableGatewayService": True}
     assert interface(node, "tmp11fec705239")["address"] == "ee:ee:ee:ee:ee:ee"
     assert interface(node, "cali11fec705239")["address"] == "ee:ee:ee:ee:ee:fe"
     assert "UP" in interface(node, "cali11fec705239")["flags"]

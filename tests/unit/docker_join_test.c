@@ -21,6 +21,7 @@
 	"{'NetworkID':'" NETWORK "','Options':{'com.docker.network.generic':{" generic "}},'IPv4Data':[{"    \
 	"'AddressSpace':'CalicoGlobalAddressSpace','Gateway':'0.0.0.0/0','Pool':'0.0.0.0/0'}]}"
 #define ROUTE(destination) "{'Destination':'" destination "','RouteType':1,'NextHop':''}"
+#define CLOSED		   ",'DisableGatewayService':true}" /* no interface but ours */
 
 static int home;
 
@@ -74,7 +75,7 @@ static void test_join_makes_a_pair_and_leave_removes_it(void **state)
 	attach(plugin, ENDPOINT, "10.1.2.3/32", "");
 	assert_answer(plugin, JOIN, OF(ENDPOINT, ",'Options':{}"),
 		      NAMES "'Gateway':'169.254.1.1','GatewayIPv6':'','StaticRoutes':[" ROUTE(
-			      "169.254.1.1/32") "]}");
+			      "169.254.1.1/32") "]" CLOSED);
 	assert_true(index_of(plugin, HOST_END) > 0);
 	assert_true(index_of(plugin, PEER) > 0);
 	for (int i = 0; i < 2; i++) {
@@ -91,12 +92,12 @@ static void test_next_hops_by_family(void **state)
 	attach(plugin, ENDPOINT, "10.1.2.3/32", "fd80::3/128");
 	assert_answer(plugin, JOIN, OF(ENDPOINT, ""),
 		      NAMES "'Gateway':'169.254.1.1','GatewayIPv6':'fe80::1','StaticRoutes':[" ROUTE(
-			      "169.254.1.1/32") "," ROUTE("fe80::1/128") "]}");
+			      "169.254.1.1/32") "," ROUTE("fe80::1/128") "]" CLOSED);
 	assert_answer(plugin, LEAVE, OF(ENDPOINT, ""), "{}");
 	attach(plugin, ENDPOINT, "", "fd80::3/128");
 	assert_answer(plugin, JOIN, OF(ENDPOINT, ""),
-		      NAMES
-		      "'Gateway':'','GatewayIPv6':'fe80::1','StaticRoutes':[" ROUTE("fe80::1/128") "]}");
+		      NAMES "'Gateway':'','GatewayIPv6':'fe80::1','StaticRoutes':[" ROUTE(
+			      "fe80::1/128") "]" CLOSED);
 }
 
 /* The programs answer for fe80::1 only: the host itself must have the others. */
@@ -114,7 +115,7 @@ static void test_the_second_ipv6_next_hop_is_the_hosts(void **state)
 	attach(plugin, ENDPOINT, "10.1.2.3/32", "fd80::3/128");
 	assert_answer(plugin, JOIN, OF(ENDPOINT, ""),
 		      NAMES "'Gateway':'169.254.1.2','GatewayIPv6':'fe80::2','StaticRoutes':[" ROUTE(
-			      "169.254.1.2/32") "," ROUTE("fe80::2/128") "]}");
+			      "169.254.1.2/32") "," ROUTE("fe80::2/128") "]" CLOSED);
 	assert_int_equal(address_list(plugin->netlink, &addresses, &count, &err), 0);
 	for (size_t i = 0; i < count; i++)
 		found |= addresses[i].ifindex == index_of(plugin, HOST_END) &&
@@ -123,8 +124,9 @@ static void test_the_second_ipv6_next_hop_is_the_hosts(void **state)
 	assert_true(found);
 }
 
-/* With an empty gateway dockerd gives the container a second interface on its own bridge, as in v0.20. */
-static void test_dockers_ipam_gets_no_gateway(void **state)
+/* Without a gateway dockerd would give the container a second interface on its own bridge, past every policy.
+ */
+static void test_dockers_ipam_gets_our_gateway(void **state)
 {
 	struct plugin *plugin = plugin_of(state);
 
@@ -133,7 +135,9 @@ static void test_dockers_ipam_gets_no_gateway(void **state)
 		      "'10.99.0.1/24','Pool':'10.99.0.0/24'}]}",
 		      "{}");
 	attach(plugin, ENDPOINT, "10.99.0.2/24", "");
-	assert_answer(plugin, JOIN, OF(ENDPOINT, ""), NAMES "'Gateway':'','GatewayIPv6':''}");
+	assert_answer(plugin, JOIN, OF(ENDPOINT, ""),
+		      NAMES "'Gateway':'169.254.1.1','GatewayIPv6':'','StaticRoutes':[" ROUTE(
+			      "169.254.1.1/32") "]" CLOSED);
 }
 
 static void test_a_join_that_fails_leaves_nothing(void **state)
@@ -242,7 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_join_makes_a_pair_and_leave_removes_it),  TEST(test_next_hops_by_family),
-		TEST(test_the_second_ipv6_next_hop_is_the_hosts),   TEST(test_dockers_ipam_gets_no_gateway),
+		TEST(test_the_second_ipv6_next_hop_is_the_hosts),   TEST(test_dockers_ipam_gets_our_gateway),
 		TEST(test_a_join_that_fails_leaves_nothing),	    TEST(test_join_again_begins_anew),
 		TEST(test_an_interface_of_another_endpoint_stays),  TEST(test_refused_joins),
 		TEST(test_mtu_comes_from_option_setting_or_tunnel),

@@ -162,17 +162,18 @@ static int add_next_hop(json_t *answer, const struct join *join, uint8_t family,
 						    ROUTE_ONLINK, "NextHop", ""));
 }
 
-/* With Docker's own IPAM the empty gateways make dockerd attach docker_gwbridge, as in v0.20. */
+/*
+ * Whoever gave the addresses, the only way out is by our interface. Without an IPv4 gateway of ours dockerd
+ * would add an interface on docker_gwbridge, which no policy applies to; DisableGatewayService forbids that.
+ */
 static json_t *make_answer(struct plugin *plugin, const struct join *join, unsigned int number)
 {
-	json_t *answer =
-		json_pack("{s:{s:s, s:s}, s:s, s:s}", "InterfaceName", "SrcName", join->names.peer,
-			  "DstPrefix", plugin->config->interface_prefix, "Gateway", "", "GatewayIPv6", "");
+	json_t *answer = json_pack("{s:{s:s, s:s}, s:s, s:s, s:[], s:b}", "InterfaceName", "SrcName",
+				   join->names.peer, "DstPrefix", plugin->config->interface_prefix, "Gateway",
+				   "", "GatewayIPv6", "", "StaticRoutes", "DisableGatewayService", 1);
 
-	if (!answer || !join->network.calico_ipam)
-		return answer;
-	if (json_object_set_new(answer, "StaticRoutes", json_array()) < 0 ||
-	    add_next_hop(answer, join, 4, number) < 0 || add_next_hop(answer, join, 6, number) < 0) {
+	if (answer &&
+	    (add_next_hop(answer, join, 4, number) < 0 || add_next_hop(answer, join, 6, number) < 0)) {
 		json_decref(answer);
 		return NULL;
 	}

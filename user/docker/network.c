@@ -305,11 +305,6 @@ int network_create(struct call *call, struct err *err)
 		return err_set(
 			err, EINVAL,
 			"this host requires Calico IPAM; create the network with --ipam-driver calico");
-	if (!network.calico_ipam)
-		log_warn("docker",
-			 "network %.12s: without --ipam-driver calico containers have a second interface on "
-			 "docker_gwbridge that no policy applies to",
-			 id);
 	rc = write_network(plugin, id, call->body, &network, err);
 	if (rc < 0) {
 		/* Docker forgets the network, so nothing of it may stay. */

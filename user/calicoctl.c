@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -31,6 +32,8 @@ int main(int argc, char **argv)
 		stdio_close("calicoctl");
 		return STATUS_FAILED;
 	}
+	for (size_t i = 0; ctl.config->warnings && ctl.config->warnings[i]; i++)
+		fprintf(stderr, "Warning: %s.\n", ctl.config->warnings[i]);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	base = arena_check(event_base_new());
 	task_init(base);

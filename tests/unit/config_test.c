@@ -298,6 +298,13 @@ static void test_refused(void **state)
 		{"CALICO_LIBNETWORK_VETH_MTU", "67"},
 		{"CALICO_LIBNETWORK_VETH_MTU", "65536"},
 		{"CALICO_LIBNETWORK_VETH_MTU", "1500x"},
+		{"IP", "10.0.0.1/24"},
+		{"IP", "fd00::1"},
+		{"IP6", "10.0.0.1"},
+		{"AS", "4294967296"},
+		{"AS", "1.65536"},
+		{"AS", "as"},
+		{"DOCKER_HOST", "http://127.0.0.1:2375"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -307,6 +314,138 @@ static void test_refused(void **state)
 	}
 	setenv("ETCD_ENDPOINTS", "http://a:2379,https://b:2379", 1);
 	assert_refused("Inconsistent protocols", "https://b:2379");
+}
+
+/* Lines that a shell, systemd or an editor of another system may leave, and what they all mean. */
+static void test_lines_that_are_understood(void **state)
+{
+	static const char *const lines[] = {
+		"ETCD_ENDPOINTS=http://10.0.0.9:2379",
+		"export ETCD_ENDPOINTS=http://10.0.0.9:2379",
+		"  export\tETCD_ENDPOINTS='http://10.0.0.9:2379'",
+		"\xef\xbb\xbf"
+		"ETCD_ENDPOINTS=http://10.0.0.9:2379\r\n",
+		"\xef\xbb\xbf# head\r\nexport ETCD_ENDPOINTS=\"http://10.0.0.9:2379\"\r\n",
+		"ETCD_ENDPOINTS=http://10.0.0.9:2379 # the first rack",
+		"ETCD_ENDPOINTS=\"http://10.0.0.9:2379\"  # the first rack",
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct config *config;
+
+		write_file("calico.cfg", lines[i]);
+		config = load();
+		assert_int_equal(config->endpoint_count, 1);
+		assert_string_equal(config->endpoints[0], "http://10.0.0.9:2379");
+		assert_null(config->warnings);
+		config_free(config);
+	}
+	write_file("calico.cfg", "");
+	setenv("ETCD_ENDPOINTS", " \"http://10.0.0.9:2379\"\r\n", 1);
+	struct config *config = load();
+
+	assert_string_equal(config->endpoints[0], "http://10.0.0.9:2379");
+	config_free(config);
+}
+
+/* None of these may lead to the embedded store. */
+static void test_lines_that_are_refused(void **state)
+{
+	static const char *const rows[][2] = {
+		{"ETCD_ENDPOINTS: http://10.0.0.9:2379", "NAME=value"},
+		{"setenv ETCD_ENDPOINTS=http://10.0.0.9:2379", "NAME=value"},
+		{"export ETCD_ENDPOINTS", "NAME=value"},
+		{"\xc2\xa0"
+		 "ETCD_ENDPOINTS=http://10.0.0.9:2379",
+		 "NAME=value"},
+		{"ETCD_ENDPOINTS=\"http://10.0.0.9:2379", "quotes"},
+		{"ETCD_ENDPOINTS='http://10.0.0.9:2379' x", "quotes"},
+		{"ETCD_ENDPOINT=http://10.0.0.9:2379", "did you mean ETCD_ENDPOINTS"},
+		{"ETCD_ENPOINTS=http://10.0.0.9:2379", "did you mean ETCD_ENDPOINTS"},
+		{"ETCDENDPOINTS=http://10.0.0.9:2379", "did you mean ETCD_ENDPOINTS"},
+		{"etcd_endpoints=http://10.0.0.9:2379", "did you mean ETCD_ENDPOINTS"},
+		{"ETCD_AUTORITY=10.0.0.9:2379", "did you mean ETCD_AUTHORITY"},
+		{"CALICO_DATSTORE=etcd", "did you mean CALICO_DATASTORE"},
+		{"CALICO_DATASTROE=etcd", "did you mean CALICO_DATASTORE"},
+		{"NO_DEFAULT_POOL=true", "did you mean NO_DEFAULT_POOLS"},
+		{"hostname=a", "did you mean HOSTNAME"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[200];
+
+		snprintf(text, sizeof(text), "# first\n%s\n", rows[i][0]);
+		write_file("calico.cfg", text);
+		assert_refused("line 2 of ", rows[i][1]);
+	}
+}
+
+static void test_names_in_the_environment(void **state)
+{
+	static const char *const wrong[] = {"ETCD_ENDPOINT", "etcd_endpoints", "CALICO_DATSTORE",
+					    "ETCD_AUTORITY"};
+	struct config *config;
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		setenv(wrong[i], "http://10.0.0.9:2379", 1);
+		assert_refused(wrong[i], "embedded datastore");
+		setenv("ETCD_ENDPOINTS", "http://10.0.0.1:2379", 1);
+		config = load();
+		assert_non_null(strstr(config->warnings[0], wrong[i]));
+		assert_null(config->warnings[1]);
+		config_free(config);
+		unsetenv("ETCD_ENDPOINTS");
+		unsetenv(wrong[i]);
+	}
+	setenv("ETCD_DATA_DIR", "/var/lib/etcd", 1); /* etcd's own */
+	setenv("UNKNOWN", "x", 1);
+	config = load();
+	assert_null(config->warnings);
+	config_free(config);
+	setenv("ETCD_PASSWORD", "secret", 1);
+	config = load();
+	assert_non_null(strstr(config->warnings[0], "ETCD_PASSWORD"));
+	assert_null(strstr(config->warnings[0], "secret"));
+	config_free(config);
+}
+
+static void test_settings_without_effect_are_told(void **state)
+{
+	struct config *config;
+
+	write_file("calico.cfg", "UNKNOWN=x\nETCD_SCHEME=http\nFELIX_DROPACTIONOVERRIDE=ACCEPT\n");
+	config = load();
+	assert_non_null(strstr(config->warnings[0], "line 1 of "));
+	assert_non_null(strstr(config->warnings[1], "ETCD_SCHEME is set"));
+	assert_null(config->warnings[2]);
+	assert_string_equal(getenv("FELIX_DROPACTIONOVERRIDE"), "ACCEPT");
+	config_free(config);
+}
+
+static void test_passwords_are_not_shown(void **state)
+{
+	static const char *const rows[][2] = {
+		{"ETCD_ENDPOINTS", "http://admin:s3cret@10.0.0.1:2379"},
+		{"ETCD_ENDPOINTS",
+		 "http://10.0.0.1:2379,https://admin:s3cret@10.0.0.2:2379,http://10.0.0.3:1"},
+		{"ETCD_ENDPOINTS", "http://admin:s3cret/with@signs,in@10.0.0.1:2379"},
+		{"ETCD_AUTHORITY", "admin:s3cret@10.0.0.1:2379"},
+		{"CALICO_DATASTORE", "etcd://admin:s3cret@10.0.0.1:2379"},
+		{"DOCKER_HOST", "ssh://admin:s3cret@10.0.0.1"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct config *config = NULL;
+		struct err err = {0};
+
+		setenv(rows[i][0], rows[i][1], 1);
+		assert_int_equal(config_load(&config, &err), -EINVAL);
+		assert_non_null(strstr(err.text, rows[i][0]));
+		assert_non_null(strstr(err.text, "10.0.0."));
+		assert_null(strstr(err.text, "s3cret"));
+		assert_null(strstr(err.text, "with@"));
+		unsetenv(rows[i][0]);
+	}
 }
 
 int main(void)
@@ -322,6 +461,11 @@ int main(void)
 		cmocka_unit_test_setup(test_choice_of_datastore, setup),
 		cmocka_unit_test_setup(test_tls, setup),
 		cmocka_unit_test_setup(test_refused, setup),
+		cmocka_unit_test_setup(test_lines_that_are_understood, setup),
+		cmocka_unit_test_setup(test_lines_that_are_refused, setup),
+		cmocka_unit_test_setup(test_names_in_the_environment, setup),
+		cmocka_unit_test_setup(test_settings_without_effect_are_told, setup),
+		cmocka_unit_test_setup(test_passwords_are_not_shown, setup),
 	};
 	static const char *const files[] = {"calico.cfg", "cert", "key", "ca"};
 	int r;

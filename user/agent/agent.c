@@ -3,6 +3,7 @@
 #include "agent/state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -71,6 +72,17 @@ void agent_is_busy(struct agent *agent)
 	event_add(agent->settle_event, &pause);
 }
 
+/* Settings that have no effect. Each needs an object of its own. */
+static void tell_settings(struct agent *agent)
+{
+	char object[32];
+
+	for (size_t i = 0; agent->config->warnings && agent->config->warnings[i]; i++) {
+		snprintf(object, sizeof(object), i ? "settings %zu" : "settings", i + 1);
+		problem_set(&agent->problems, object, agent->config->warnings[i]);
+	}
+}
+
 int agent_start(const struct config *config, const struct agent_options *options, struct store *store,
 		struct agent **ret, struct err *err)
 {
@@ -91,6 +103,7 @@ int agent_start(const struct config *config, const struct agent_options *options
 		r = netlink_watch_start(&netlink_ops, agent, &agent->netlink_watch, err);
 	if (r < 0)
 		goto fail;
+	tell_settings(agent);
 	startup_sysctls(agent);
 	agent->refresh_event = evtimer_new(task_base(), refresh, agent);
 	agent->settle_event = evtimer_new(task_base(), settle, agent);

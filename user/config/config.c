@@ -13,6 +13,7 @@
 
 #include "config/settings.h"
 #include "store/keys.h"
+#include "util/addr.h"
 
 #define CONFIG_FILE "/etc/calico/calico.cfg"
 
@@ -107,10 +108,14 @@ static int load_hostname(struct config *config, const struct settings *settings,
 static int load_docker_host(struct config *config, const struct settings *settings, struct err *err)
 {
 	const char *value = settings_get(settings, "DOCKER_HOST");
+	char shown[SHOWN_MAX];
 	char *path;
 
 	if (!value)
 		value = "unix:///var/run/docker.sock";
+	if (*value != '/' && strncmp(value, "unix://", 7) != 0 && strncmp(value, "tcp://", 6) != 0)
+		return err_set(err, EINVAL, "DOCKER_HOST must be unix:///path or tcp://host:port; got: %s",
+			       settings_shown(value, shown));
 	if (strncmp(value, "unix://", 7) != 0)
 		return config_set(&config->docker_host, value) < 0 ? out_of_memory(err) : 0;
 	if (asprintf(&path, "/%s", value + 7 + strspn(value + 7, "/")) < 0)
@@ -185,14 +190,50 @@ static int load_paths(struct config *config, const struct settings *s, struct er
 	return r;
 }
 
+static int load_addr(const struct settings *settings, const char *name, uint8_t family, char **member,
+		     struct err *err)
+{
+	struct addr addr;
+	int r = load_text(settings, name, NULL, member, err);
+
+	if (r == 0 && *member && (addr_parse(*member, &addr) < 0 || addr.family != family))
+		return err_set(err, EINVAL, "%s must be an IPv%u address; got: %s", name, family, *member);
+	return r;
+}
+
+/* A number, or two of 16 bits with a dot. */
+static bool is_as_number(const char *text)
+{
+	unsigned int high, low;
+	unsigned long whole;
+	char *stop;
+	int end = 0;
+
+	if (strspn(text, "0123456789.") != strlen(text) || strlen(text) > 11)
+		return false;
+	if (sscanf(text, "%5u.%5u%n", &high, &low, &end) == 2)
+		return !text[end] && high <= UINT16_MAX && low <= UINT16_MAX;
+	whole = strtoul(text, &stop, 10);
+	return !*stop && whole <= UINT32_MAX;
+}
+
+static int load_as(struct config *config, const struct settings *settings, struct err *err)
+{
+	int r = load_text(settings, "AS", NULL, &config->as, err);
+
+	if (r == 0 && config->as && !is_as_number(config->as))
+		return err_set(err, EINVAL, "AS must be an AS number; got: %s", config->as);
+	return r;
+}
+
 static int load_node(struct config *config, const struct settings *s, struct err *err)
 {
-	int r = load_text(s, "IP", NULL, &config->ip, err);
+	int r = load_addr(s, "IP", 4, &config->ip, err);
 
 	if (r == 0)
-		r = load_text(s, "IP6", NULL, &config->ip6, err);
+		r = load_addr(s, "IP6", 6, &config->ip6, err);
 	if (r == 0)
-		r = load_text(s, "AS", NULL, &config->as, err);
+		r = load_as(config, s, err);
 	if (r == 0)
 		r = load_flag(s, "NO_DEFAULT_POOLS", false, &config->no_default_pools, err);
 	if (r == 0)
@@ -244,6 +285,9 @@ int config_load(struct config **ret, struct err *err)
 		r = load_node(config, &settings, err);
 	if (r == 0)
 		r = load_plugin(config, &settings, err);
+	config->warnings = settings.warnings;
+	settings.warnings = NULL;
+	settings.warning_count = 0;
 	settings_done(&settings);
 	if (r < 0) {
 		config_free(config);
@@ -281,5 +325,8 @@ void config_free(struct config *config)
 	free(config->ip6);
 	free(config->as);
 	free(config->interface_prefix);
+	for (size_t i = 0; config->warnings && config->warnings[i]; i++)
+		free(config->warnings[i]);
+	free(config->warnings);
 	free(config);
 }

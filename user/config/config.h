@@ -2,7 +2,8 @@
 /*
  * Settings of this host that cannot be in the datastore: environment first, then /etc/calico/calico.cfg
  * (NAME=value lines, '#' comments; same names; CALICO_CONFIG names another file). Empty values count as
- * unset. Used by both binaries.
+ * unset. Used by both binaries. A name that is nearly right is refused in the file, which is Calico's own. In
+ * the environment it is refused when the embedded store would be the result, else it is a warning.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -33,6 +34,8 @@ struct config {
 	unsigned int veth_mtu;	  /* CALICO_LIBNETWORK_VETH_MTU; 0: automatic */
 	bool require_calico_ipam; /* CALICO_LIBNETWORK_REQUIRE_CALICO_IPAM */
 	bool debug;		  /* CALICO_DEBUG */
+
+	char **warnings; /* sentences about what was set and has no effect; NULL-terminated, or NULL */
 };
 
 /* Reads environment and file. -EINVAL with the texts of the command line specification, section 3. */

@@ -80,9 +80,23 @@ static size_t scheme_length(const char *url)
 	return strncmp(url, "https://", 8) == 0 ? 8 : 0;
 }
 
+/* A password would be seen by everybody who sees the process, its log or its status. */
+static int refuse_credentials(const char *name, const char *value, struct err *err)
+{
+	char shown[SHOWN_MAX];
+
+	return err_set(err, EINVAL,
+		       "Invalid %s: user names and passwords are not supported there; use TLS certificates "
+		       "(ETCD_CERT_FILE); got: %s",
+		       name, settings_shown(value, shown));
+}
+
 static int parse_endpoints(struct config *config, const char *value, char *list, struct err *err)
 {
 	char *entry;
+
+	if (strchr(value, '@'))
+		return refuse_credentials("ETCD_ENDPOINTS", value, err);
 
 	while ((entry = strsep(&list, ","))) {
 		char *end;
@@ -123,6 +137,8 @@ static int load_authority(struct config *config, const struct settings *settings
 		scheme = "http";
 	if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
 		return err_set(err, EINVAL, "Invalid ETCD_SCHEME: must be http or https; got: %s", scheme);
+	if (strchr(authority, '@'))
+		return refuse_credentials("ETCD_AUTHORITY", authority, err);
 	if (!is_authority(authority))
 		return err_set(err, EINVAL, "Invalid ETCD_AUTHORITY: must be <address>:<port>; got: %s",
 			       authority);
@@ -191,26 +207,58 @@ static int use_sqlite(struct config *config, const char *path, struct err *err)
 	return config_set(&config->sqlite_path, path) < 0 ? out_of_memory(err) : 0;
 }
 
+/* Whoever set one of these meant etcd, but did not say where it is. */
+static int warn_of_etcd(const struct config *config, struct settings *settings)
+{
+	static const char *const names[] = {"ETCD_SCHEME", "ETCD_CA_CERT_FILE", "ETCD_CERT_FILE"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (settings_get(settings, names[i]))
+			return settings_warn(
+				settings,
+				"%s is set, but neither ETCD_ENDPOINTS nor ETCD_AUTHORITY: the embedded "
+				"datastore %s is used; set ETCD_ENDPOINTS to use etcd",
+				names[i], config->sqlite_path);
+	}
+	return 0;
+}
+
+static int use_default(struct config *config, struct settings *settings, struct err *err)
+{
+	if (settings->misnamed)
+		return err_set(
+			err, EINVAL,
+			"%.60s in the environment is no setting, and without one the embedded datastore "
+			"would be used: correct its name (ETCD_ENDPOINTS, ETCD_AUTHORITY or "
+			"CALICO_DATASTORE), or unset it",
+			settings->misnamed);
+	config_drop_endpoints(config);
+	config->sqlite_in_state_dir = true;
+	if (config_set_state_dir(config, config->state_dir) < 0 || warn_of_etcd(config, settings) < 0)
+		return out_of_memory(err);
+	return 0;
+}
+
 /*
  * Wrong ETCD_* settings are refused even when the embedded store is what they lead to: whoever set them meant
  * to use etcd.
  */
-int config_load_datastore(struct config *config, const struct settings *settings, struct err *err)
+int config_load_datastore(struct config *config, struct settings *settings, struct err *err)
 {
 	const char *choice = settings_get(settings, "CALICO_DATASTORE");
+	char shown[SHOWN_MAX];
 	int r;
 
 	if (choice && strncmp(choice, "sqlite:", 7) == 0)
 		return use_sqlite(config, choice + 7, err);
 	if (choice && strcmp(choice, "etcd") != 0)
-		return err_set(err, EINVAL, "CALICO_DATASTORE must be etcd or sqlite:/path; got: %s", choice);
+		return err_set(err, EINVAL, "CALICO_DATASTORE must be etcd or sqlite:/path; got: %s",
+			       settings_shown(choice, shown));
 	r = load_endpoints(config, settings, err);
 	if (r == 0)
 		r = load_tls(config, settings, err);
 	if (r < 0 || choice || settings_get(settings, "ETCD_ENDPOINTS") ||
 	    settings_get(settings, "ETCD_AUTHORITY"))
 		return r;
-	config_drop_endpoints(config);
-	config->sqlite_in_state_dir = true;
-	return config_set_state_dir(config, config->state_dir) < 0 ? out_of_memory(err) : 0;
+	return use_default(config, settings, err);
 }

@@ -147,6 +147,14 @@ static int release_net(struct policy_engine *engine, const struct atom *atom)
 	return place_queue(engine, place);
 }
 
+static void cohorts_forget(struct policy_engine *engine, const struct atom *atom)
+{
+
+	for (struct cohort *cohort = engine->cohorts; cohort; cohort = cohort->hh.next) {
+		vector_remove(&cohort->selectors, atom);
+	}
+}
+
 int atom_release(struct policy_engine *engine, struct atom *atom)
 {
 	int r = 0;
@@ -161,5 +169,14 @@ int atom_release(struct policy_engine *engine, struct atom *atom)
 		cohorts_forget(engine, atom);
 	}
 	atom_remove(engine, atom);
+	return r;
+}
+
+int atoms_release(struct policy_engine *engine, struct atom *const *atoms, __u32 count)
+{
+	int r = 0;
+
+	for (__u32 i = 0; r == 0 && i < count; i++)
+		r = atom_release(engine, atoms[i]);
 	return r;
 }

@@ -131,18 +131,6 @@ int cohort_get(struct policy_engine *engine, const struct strings *profiles, con
 	return r;
 }
 
-int cohort_queue(struct policy_engine *engine, struct cohort *cohort)
-{
-	int r;
-
-	if (cohort->queued)
-		return 0;
-	r = vector_push(&engine->queued_cohorts, cohort);
-	if (r == 0)
-		cohort->queued = true;
-	return r;
-}
-
 int cohort_each_atom(const struct cohort *cohort, int (*fn)(void *arg, struct atom *atom), void *arg)
 {
 	int r = 0;
@@ -238,12 +226,4 @@ int cohorts_match_new(struct policy_engine *engine)
 	}
 	engine->new_selectors.count = 0;
 	return 0;
-}
-
-void cohorts_forget(struct policy_engine *engine, const struct atom *atom)
-{
-
-	for (struct cohort *cohort = engine->cohorts; cohort; cohort = cohort->hh.next) {
-		vector_remove(&cohort->selectors, atom);
-	}
 }

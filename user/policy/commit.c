@@ -16,63 +16,7 @@
 /* Each failure needs one pass to be closed and one to be tried again. Only a broken sink needs more. */
 #define PASSES_MAX 8
 
-/* ---- what is reused after a fence ---- */
-
-int limbo_add(struct policy_engine *engine, enum limbo_kind kind, void *object, __u32 number)
-{
-	struct limbo_item item = {.kind = kind, .number = number, .object = object};
-
-	return buffer_add(&engine->limbo, &item, sizeof(item));
-}
-
-static void set_free(struct policy_engine *engine, struct set *set)
-{
-	engine->set_by_number[set->number] = NULL;
-	space_give(&engine->set_numbers, set->number, 1);
-	free(set);
-}
-
-static void limbo_release(struct policy_engine *engine, const struct limbo_item *item)
-{
-	switch (item->kind) {
-	case LIMBO_LIST:
-		list_unref(engine, item->object);
-		return;
-	case LIMBO_ROW:
-		row_unref(engine, item->object);
-		return;
-	case LIMBO_SET:
-		set_free(engine, item->object);
-		return;
-	case LIMBO_GENERATION:
-		space_give(&engine->generation_slots, item->number, 1);
-		return;
-	}
-}
-
-static void limbo_drain(struct policy_engine *engine)
-{
-	const struct limbo_item *items = (const struct limbo_item *)engine->limbo.data;
-
-	for (size_t i = 0; i < engine->limbo.size / sizeof(*items); i++)
-		limbo_release(engine, &items[i]);
-	engine->limbo.size = 0;
-}
-
 /* ---- generations ---- */
-
-int generation_bump(struct policy_engine *engine, __u32 slot)
-{
-	__u8 bit = (__u8)(1 << (slot % 8));
-	int r;
-
-	if (slot >= engine->sink.capacity[MAP_GENERATION] || engine->bumped[slot / 8] & bit)
-		return 0;
-	r = buffer_add(&engine->bumps, &slot, sizeof(slot));
-	if (r == 0)
-		engine->bumped[slot / 8] |= bit;
-	return r;
-}
 
 /* A value that no slot ever had: flows that stored any earlier one are judged again. */
 static void generations_write(struct policy_engine *engine)
@@ -243,27 +187,6 @@ static int close_stale(struct policy_engine *engine)
 	return r;
 }
 
-static void sweep(struct policy_engine *engine)
-{
-	size_t left = 0;
-
-	if (!engine->sweep)
-		return;
-	engine->sweep = false;
-	profiles_sweep(engine);
-	for (size_t i = 0; i < engine->removed.count; i++) {
-		struct tier_policy *policy = engine->removed.items[i];
-
-		if (policy->rules.users || policy->rules.queued) {
-			engine->removed.items[left++] = policy;
-			engine->sweep = true;
-			continue;
-		}
-		tier_policy_free(policy);
-	}
-	engine->removed.count = left;
-}
-
 /* ---- passes ---- */
 
 static int prepare(struct policy_engine *engine)
@@ -327,7 +250,7 @@ static int finish(struct policy_engine *engine, bool *ret_again)
 		return 0;
 	limbo_drain(engine);
 	r = sets_bury(engine);
-	sweep(engine);
+	retire_models(engine);
 	*ret_again = is_unfinished(engine, drained);
 	return r;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Address conditions of a rule, folded into one set per side. */
-#include <errno.h>
 
 #include "policy/compile.h"
 

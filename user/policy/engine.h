@@ -123,6 +123,8 @@ struct policy_engine {
 	struct buffer limbo; /* of struct limbo_item */
 };
 
+/* ---- sink.c ---- */
+
 /* Both return 0 or -ENOSPC and keep the sink's own code in engine->error. An absent key is erased already. */
 int sink_write(struct policy_engine *engine, enum policy_map map, const void *key, const void *value);
 int sink_erase(struct policy_engine *engine, enum policy_map map, const void *key);
@@ -133,8 +135,20 @@ int engine_take(struct policy_engine *engine, enum policy_map map, struct space 
 /* Remembers that memory ran out; returns r. */
 int engine_result(struct policy_engine *engine, int r);
 
+/* ---- worklist.c: each returns 0 or -ENOMEM ---- */
+
+int place_queue(struct policy_engine *engine, struct place *place);
+int cohort_queue(struct policy_engine *engine, struct cohort *cohort);
+int ruleset_queue(struct policy_engine *engine, struct ruleset *set);
 /* The slot's owner, lists or readiness changed. */
 int slot_queue(struct policy_engine *engine, __u32 slot);
+/* Flows that stored the generation of this slot are to be judged again. */
+int generation_bump(struct policy_engine *engine, __u32 slot);
+/* Keeps the object until no packet can see it. */
+int limbo_add(struct policy_engine *engine, enum limbo_kind kind, void *object, __u32 number);
+
+/* ---- slots.c ---- */
+
 int cohort_queue_slots(struct policy_engine *engine, const struct cohort *cohort);
 /* Closes what must not be judged by a mixture of old and new. */
 int slots_hold(struct policy_engine *engine);
@@ -142,8 +156,13 @@ int slots_publish(struct policy_engine *engine);
 /* Denies everything; needs no memory. */
 void slots_deny_all(struct policy_engine *engine);
 
-int generation_bump(struct policy_engine *engine, __u32 slot);
+/* ---- retire.c ---- */
 
-int limbo_add(struct policy_engine *engine, enum limbo_kind kind, void *object, __u32 number);
+/* Drops what waited for the fence. */
+void limbo_drain(struct policy_engine *engine);
+/* Takes unused sets out of all rows; their numbers are free after a fence. */
+int sets_bury(struct policy_engine *engine);
+/* Frees profiles and policies that nothing uses any more. */
+void retire_models(struct policy_engine *engine);
 
 #endif

@@ -68,7 +68,6 @@ int cohort_get(struct policy_engine *engine, const struct strings *profiles, con
 	       struct cohort **ret);
 void cohort_free(struct cohort *cohort);
 void cohort_remove(struct policy_engine *engine, struct cohort *cohort);
-int cohort_queue(struct policy_engine *engine, struct cohort *cohort);
 bool cohort_matches(const struct cohort *cohort, const struct selector *selector);
 /* Calls fn for every atom in use that holds for the cohort; stops at its first failure. */
 int cohort_each_atom(const struct cohort *cohort, int (*fn)(void *arg, struct atom *atom), void *arg);
@@ -76,8 +75,6 @@ int cohort_queue_places(struct policy_engine *engine, const struct cohort *cohor
 /* Hands changed tags and labels of profiles on. */
 int cohorts_spread_profiles(struct policy_engine *engine);
 int cohorts_match_new(struct policy_engine *engine);
-/* Forgets a selector that is going away. */
-void cohorts_forget(struct policy_engine *engine, const struct atom *atom);
 
 /* ---- members ---- */
 
@@ -144,6 +141,7 @@ int atom_get_net(struct policy_engine *engine, const struct cidr *net, struct at
 struct atom *atom_find_net(struct policy_engine *engine, const struct cidr *masked);
 /* Frees it if nothing looks at it or carries it. */
 int atom_release(struct policy_engine *engine, struct atom *atom);
+int atoms_release(struct policy_engine *engine, struct atom *const *atoms, __u32 count);
 void atom_free(struct atom *atom);
 
 /*
@@ -171,11 +169,6 @@ struct predicate {
 /* Takes a reference. *ret_not: the rule must negate it. On failure releases the predicate's unused atoms. */
 int set_get(struct policy_engine *engine, struct predicate *predicate, struct set **ret, bool *ret_not);
 void set_unref(struct policy_engine *engine, __u32 number);
-bool set_holds(const struct policy_engine *engine, const struct set *set);
-/* Marks the places that new sets concern. */
-int sets_settle(struct policy_engine *engine);
-/* Takes unused sets out of all rows; their numbers are free after a fence. */
-int sets_bury(struct policy_engine *engine);
 
 /* ---- rows and places ---- */
 
@@ -221,19 +214,25 @@ struct place {
 
 int place_get(struct policy_engine *engine, const struct addr *addr, struct place **ret);
 int place_get_prefix(struct policy_engine *engine, const struct cidr *net, struct place **ret);
-int place_queue(struct policy_engine *engine, struct place *place);
 struct addr place_addr(const struct place *place);
 struct cidr place_cidr(const struct place *place);
-/* The row of a place, in engine->scratch; NULL: it is in no set. */
-int place_row(struct policy_engine *engine, const struct place *place, const struct row **ret);
 /* What packets find for the addresses of a place that is not published; NULL: nothing. */
 const struct place *place_around(struct policy_engine *engine, const struct place *place);
-/* Queues all places within a net, or (NULL) within any touched net atom. */
-int places_queue_within(struct policy_engine *engine, const struct cidr *net);
 /* Computes what queued places should be; writes the rows. */
 int places_plan(struct policy_engine *engine);
 /* Writes the entries of the address and prefix maps. */
 int places_apply(struct policy_engine *engine);
+
+/* ---- membership ---- */
+
+/* The row of a place, in engine->scratch; NULL: it is in no set. */
+int place_row(struct policy_engine *engine, const struct place *place, const struct row **ret);
+/* Queues all places within a net, or (NULL) within any touched net atom. */
+int places_queue_within(struct policy_engine *engine, const struct cidr *net);
+/* Queues the places that may be in one of the sets. */
+int queue_members(struct policy_engine *engine, const struct vector *sets);
+/* The same for new sets. */
+int sets_settle(struct policy_engine *engine);
 
 /* ---- pools ---- */
 

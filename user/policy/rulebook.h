@@ -51,7 +51,6 @@ void ruleset_done(struct ruleset *set);
  * still be valid. NULL: none. */
 int ruleset_set(struct policy_engine *engine, struct ruleset *set, const struct rules_list *inbound,
 		const struct rules_list *outbound);
-int ruleset_queue(struct policy_engine *engine, struct ruleset *set);
 /* Tells what is wrong with it (NULL: nothing), if that is news. */
 void ruleset_report(struct policy_engine *engine, struct ruleset *set, const char *text);
 /* Compiles those that are used and changed, drops those that are not used. */

@@ -87,15 +87,6 @@ static int set_insert(struct policy_engine *engine, struct set *set)
 	return r;
 }
 
-static int release_atoms(struct policy_engine *engine, struct atom *const *atoms, __u32 count)
-{
-	int r = 0;
-
-	for (__u32 i = 0; r == 0 && i < count; i++)
-		r = atom_release(engine, atoms[i]);
-	return r;
-}
-
 int set_get(struct policy_engine *engine, struct predicate *predicate, struct set **ret, bool *ret_not)
 {
 	struct set *set, *found;
@@ -113,7 +104,7 @@ int set_get(struct policy_engine *engine, struct predicate *predicate, struct se
 	}
 	r = set_insert(engine, set);
 	if (r == -ENOSPC) {
-		r = release_atoms(engine, set->atoms, set->count);
+		r = atoms_release(engine, set->atoms, set->count);
 		free(set);
 		return r < 0 ? r : -ENOSPC;
 	}
@@ -135,142 +126,4 @@ void set_unref(struct policy_engine *engine, __u32 number)
 		return;
 	set->dying = true;
 	engine_result(engine, vector_push(&engine->dying_sets, set));
-}
-
-/* For an address whose atoms are marked with engine->mark. */
-bool set_holds(const struct policy_engine *engine, const struct set *set)
-{
-	for (__u32 i = 0; i < set->count; i++) {
-		bool holds = set->atoms[i]->mark == engine->mark;
-
-		if (set->positive == 0 && holds)
-			return true;
-		if (set->positive > 0 && holds != (i < set->positive))
-			return false;
-	}
-	return set->positive > 0;
-}
-
-/* Marks the atoms by which the addresses of a set are found: nets are looked for one by one, so not by them.
- */
-static void touch(struct set *set)
-{
-	if (set->positive == 0) {
-		for (__u32 i = 0; i < set->count; i++)
-			set->atoms[i]->touched = true;
-		return;
-	}
-	for (__u32 i = 0; i < set->positive; i++) {
-		if (set->atoms[i]->kind != ATOM_NET) {
-			set->atoms[i]->touched = true;
-			return;
-		}
-	}
-	set->atoms[0]->touched = true;
-}
-
-static void untouch(struct set *set)
-{
-	for (__u32 i = 0; i < set->count; i++)
-		set->atoms[i]->touched = false;
-}
-
-struct touched {
-	struct policy_engine *engine;
-	bool found;
-};
-
-static int check_touched(void *arg, struct atom *atom)
-{
-	struct touched *touched = arg;
-
-	touched->found |= atom->touched;
-	return 0;
-}
-
-/* Queues every place that may be in one of the sets. */
-static int queue_members(struct policy_engine *engine, const struct vector *sets)
-{
-	int r = 0;
-
-	if (sets->count == 0)
-		return 0;
-	for (size_t i = 0; i < sets->count; i++)
-		touch(sets->items[i]);
-	for (struct cohort *cohort = engine->cohorts; cohort; cohort = cohort->hh.next) {
-		struct touched touched = {.engine = engine};
-
-		r = cohort_each_atom(cohort, check_touched, &touched);
-		if (r == 0 && touched.found)
-			r = cohort_queue_places(engine, cohort);
-		if (r < 0)
-			return r;
-	}
-	r = places_queue_within(engine, NULL);
-	for (size_t i = 0; i < sets->count; i++)
-		untouch(sets->items[i]);
-	return r;
-}
-
-int sets_settle(struct policy_engine *engine)
-{
-	return queue_members(engine, &engine->fresh_sets);
-}
-
-static int set_detach(struct policy_engine *engine, struct set *set)
-{
-	int r = vector_push(&engine->dead_sets, set);
-
-	if (r < 0)
-		return r;
-	set->dead = true;
-	HASH_DEL(engine->sets, set);
-	for (__u32 i = 0; i < set->count; i++)
-		vector_remove(&set->atoms[i]->sets, set);
-	return release_atoms(engine, set->atoms, set->count);
-}
-
-/* Splits off those that are in use again. */
-static void keep_unused(struct vector *sets)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < sets->count; i++) {
-		struct set *set = sets->items[i];
-
-		if (set->refs == 0)
-			sets->items[kept++] = set;
-		else
-			set->dying = false;
-	}
-	sets->count = kept;
-}
-
-static int dead_to_limbo(struct policy_engine *engine)
-{
-	int r = 0;
-
-	while (r == 0 && engine->dead_sets.count > 0)
-		r = limbo_add(engine, LIMBO_SET, engine->dead_sets.items[--engine->dead_sets.count], 0);
-	return r;
-}
-
-int sets_bury(struct policy_engine *engine)
-{
-	int r;
-
-	keep_unused(&engine->dying_sets);
-	r = queue_members(engine, &engine->dying_sets);
-	for (size_t i = 0; r == 0 && i < engine->dying_sets.count; i++)
-		r = set_detach(engine, engine->dying_sets.items[i]);
-	engine->dying_sets.count = 0;
-	if (r < 0 || engine->dead_sets.count == 0)
-		return r;
-	r = places_plan(engine);
-	if (r == 0)
-		r = places_apply(engine);
-	/* A row that could not be replaced keeps the bit, so its number must not get another meaning. */
-	if (r < 0 || engine->queued_places.count > 0)
-		return r;
-	return dead_to_limbo(engine);
 }

@@ -9,19 +9,6 @@
 	"one of its addresses is that of another endpoint of this host, too, which came later and has it"
 #define NOT_WRITTEN "its policy cannot be written; look for errors of the BPF maps"
 
-int slot_queue(struct policy_engine *engine, __u32 number)
-{
-	struct slot *slot = &engine->slots[number];
-	int r;
-
-	if (slot->queued)
-		return 0;
-	r = vector_push(&engine->queued_slots, slot);
-	if (r == 0)
-		slot->queued = true;
-	return r;
-}
-
 static __u32 slot_number(const struct policy_engine *engine, const struct slot *slot)
 {
 	return (__u32)(slot - engine->slots);

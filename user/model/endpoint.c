@@ -35,7 +35,7 @@ struct workload_endpoint *workload_endpoint_new(const char *name, const uint8_t 
 
 int workload_endpoint_add_net(struct workload_endpoint *endpoint, const struct addr *addr)
 {
-	struct addr *nets = field_grow(endpoint->nets, endpoint->net_count, sizeof(*nets));
+	struct addr *nets = model_grow(endpoint->nets, endpoint->net_count, sizeof(*nets));
 	size_t place = endpoint->net_count;
 
 	if (!nets)

@@ -148,7 +148,7 @@ static int parse_nat(const json_t *json, const struct family_names *names, struc
 			return err_prefix(err, r, "%s", names->nat);
 		if (!nets_have(json_object_get(json, names->nets), &nat.internal))
 			return bad_value(names->nat, item, "about an address in the endpoint's nets", err);
-		entries = field_grow(endpoint->nat, endpoint->nat_count, sizeof(*entries));
+		entries = model_grow(endpoint->nat, endpoint->nat_count, sizeof(*entries));
 		if (!entries)
 			return field_out_of_memory(err);
 		endpoint->nat = entries;
@@ -245,7 +245,7 @@ static int parse_expected(const json_t *json, const struct family_names *names,
 		r = parse_addr(names->expected, item, names->family, &addr, err);
 		if (r < 0)
 			return r;
-		expected = field_grow(endpoint->expected, endpoint->expected_count, sizeof(*expected));
+		expected = model_grow(endpoint->expected, endpoint->expected_count, sizeof(*expected));
 		if (!expected)
 			return field_out_of_memory(err);
 		endpoint->expected = expected;

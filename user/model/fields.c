@@ -8,13 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *field_grow(void *items, size_t count, size_t size)
-{
-	if (count & (count - 1))
-		return items;
-	return reallocarray(items, count ? count * 2 : 1, size);
-}
-
 const char *field_show(const json_t *value, char text[FIELD_SHOW])
 {
 	size_t length = json_dumpb(value, text, FIELD_SHOW - 1, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -75,7 +68,7 @@ static int label_order(const void *a, const void *b)
 
 static int label_append(struct labels *labels, const char *name, const char *value)
 {
-	struct label *items = field_grow(labels->items, labels->count, sizeof(*items));
+	struct label *items = model_grow(labels->items, labels->count, sizeof(*items));
 	struct label *label;
 
 	if (!items)

@@ -12,12 +12,6 @@
 
 #define FIELD_SHOW 64
 
-/*
- * Room for one more item in an array {items, count} of this module, which has room for `count` rounded up to
- * a power of two. Returns the array, moved perhaps, or NULL with the old one untouched.
- */
-void *field_grow(void *items, size_t count, size_t size);
-
 /* The value as JSON, cut to fit, for an error text. */
 const char *field_show(const json_t *value, char text[FIELD_SHOW]);
 /* The text as a JSON object: new reference. */

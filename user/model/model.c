@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/fields.h"
-
 #define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+void *model_grow(void *items, size_t count, size_t size)
+{
+	if (count & (count - 1))
+		return items;
+	return reallocarray(items, count ? count * 2 : 1, size);
+}
 
 void strings_done(struct strings *list)
 {
@@ -20,7 +25,7 @@ void strings_done(struct strings *list)
 
 int strings_add(struct strings *list, const char *text)
 {
-	char **items = field_grow(list->items, list->count, sizeof(*items));
+	char **items = model_grow(list->items, list->count, sizeof(*items));
 	char *copy = strdup(text);
 
 	if (items)
@@ -106,7 +111,7 @@ int labels_set(struct labels *labels, const char *name, const char *value)
 		return 0;
 	}
 	label.name = strdup(name);
-	items = field_grow(labels->items, labels->count, sizeof(*items));
+	items = model_grow(labels->items, labels->count, sizeof(*items));
 	if (items)
 		labels->items = items;
 	if (!items || !label.name) {

@@ -23,6 +23,12 @@
 /* In each direction of one profile or policy. */
 #define MODEL_MAX_RULES 65536
 
+/*
+ * Room for one more item in an array {items, count} of this module, which has room for `count` rounded up to
+ * a power of two. Returns the array, moved perhaps, or NULL with the old one untouched.
+ */
+void *model_grow(void *items, size_t count, size_t size);
+
 struct strings {
 	char **items;
 	size_t count;

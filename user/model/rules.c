@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/fields.h"
-
 const char *rule_action_name(enum action action)
 {
 	static const char *const names[] = {
@@ -31,7 +29,7 @@ void rule_init(struct rule *rule)
 
 int port_ranges_add(struct port_ranges *ranges, uint16_t first, uint16_t last)
 {
-	struct port_range *items = field_grow(ranges->items, ranges->count, sizeof(*items));
+	struct port_range *items = model_grow(ranges->items, ranges->count, sizeof(*items));
 
 	if (!items)
 		return -ENOMEM;
@@ -164,7 +162,7 @@ bool rule_equal(const struct rule *a, const struct rule *b)
 
 int rules_list_insert(struct rules_list *list, size_t position, struct rule *rule)
 {
-	struct rule *items = field_grow(list->items, list->count, sizeof(*items));
+	struct rule *items = model_grow(list->items, list->count, sizeof(*items));
 
 	if (!items)
 		return -ENOMEM;

@@ -65,7 +65,7 @@ static struct selector *node_new(enum node_kind kind)
 /* Takes the part, also when it fails. */
 static int node_add(struct selector *node, struct selector *part)
 {
-	struct selector **parts = field_grow(node->parts, node->part_count, sizeof(struct selector *));
+	struct selector **parts = model_grow(node->parts, node->part_count, sizeof(struct selector *));
 
 	if (!parts) {
 		selector_free(part);

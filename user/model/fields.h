@@ -36,7 +36,6 @@ json_t *field_copy(const json_t *raw);
 /* List of strings. New reference. */
 json_t *field_from_strings(const struct strings *list);
 
-/* Inline, so that static analysis sees that it fails. */
 static inline int field_out_of_memory(struct err *err)
 {
 	err_set(err, ENOMEM, "memory is exhausted");

@@ -7,16 +7,15 @@
 
 #include "util/text.h"
 
-int err_set(struct err *err, int code, const char *format, ...)
+void err_write(struct err *err, const char *format, ...)
 {
 	va_list args;
 
 	if (!err)
-		return -code;
+		return;
 	va_start(args, format);
 	text_line(err->text, sizeof(err->text), format, args);
 	va_end(args);
-	return -code;
 }
 
 static void line_format(char *line, size_t size, const char *format, ...)

@@ -15,8 +15,17 @@ struct err {
 	char text[512]; /* one line, no trailing full stop or newline */
 };
 
-/* Sets the text and returns -code (code > 0). */
-int err_set(struct err *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Sets the text. */
+void err_write(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* int err_set(err, code, format, ...): sets the text and is -code (code > 0), which static analysis sees,
+ * too. */
+#define err_set(err, code, ...)                                                                              \
+	({                                                                                                   \
+		const int err_code_ = (code);                                                                \
+		err_write(err, __VA_ARGS__);                                                                 \
+		-err_code_;                                                                                  \
+	})
 
 /* Puts "prefix: " before the present text; returns code unchanged so that it can end a function. */
 int err_prefix(struct err *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -42,6 +42,8 @@ BPF_TEST_LIB := $(filter-out %_test.o,$(BPF_TEST_OBJECTS))
 FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/fuzz/%.o)
 FUZZ_SECONDS ?= 20
+SANITIZED := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZED_SYSTEM := daemon or plugin_protocol or bad_input
 POLICY_PROOFS := $(BUILD)/tests/bpf/differential_test $(BUILD)/tests/bpf/differential_sequence_test \
 	$(BUILD)/tests/bpf/differential_uplink_test
 
@@ -50,12 +52,15 @@ BENCH_OBJECTS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%.o,$(filter-ou
 BENCH_PROGRAMS := $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJECTS)))
 
 SCRIPTS := .ci/run $(shell grep -lsE '^\#!/bin/(ba)?sh' tools/*)
+PYTHON_FILES := $(shell grep -lsE '^\#!/usr/bin/python3' tools/*) $(wildcard tests/*/*.py)
+LINTS := lint-format lint-includes lint-circles lint-cppcheck lint-tidy lint-scripts
 C_FILES := $(wildcard bpf/*.[ch] include/*.h user/*.c user/*/*.[ch] tests/*/*.[ch])
 USER_SOURCES := $(wildcard user/*.c user/*/*.c)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help sizes check check-unit check-fuzz check-bpf check-system check-kernel demo bench bench-programs lint lint-format lint-includes lint-cppcheck lint-tidy lint-scripts format fuzz fuzz-programs fuzz-policy mutate install uninstall clean tests
+.PHONY: all help sizes check check-unit check-fuzz check-bpf check-system check-kernel check-sanitized check-long demo bench bench-programs \
+	lint $(LINTS) compile_commands.json format fuzz fuzz-programs fuzz-policy mutate install uninstall clean tests
 
 all: $(PROGRAMS) ## build calico-node and calicoctl
 
@@ -118,20 +123,35 @@ tests: $(UNIT_TESTS) $(BPF_TESTS)
 check: ## install what is missing, build, run every test (as root)
 	@BUILD=$(BUILD) tools/check
 
-check-unit: $(UNIT_TESTS) ## unit tests only
-	@BUILD=$(BUILD) tools/run-tests unit
+# One test of a suite: `make check-unit T=addr`, `check-bpf T=nat`, `check-system T='story or churn'` (a pytest expression).
+only = $(if $(T),$(BUILD)/tests/$(1)/$(T)_test,$(2))
+
+check-unit: $(call only,unit,$(UNIT_TESTS)) ## unit tests only, or the one of T=NAME
+	@BUILD=$(BUILD) T='$(T)' tools/run-tests unit
 
 check-fuzz: fuzz-programs ## fuzz targets for a moment, the same inputs each time
 	@BUILD=$(BUILD) tools/run-tests fuzz
 
-check-bpf: $(BPF_TESTS) ## BPF programs against packets (as root)
-	@BUILD=$(BUILD) tools/run-tests bpf
+check-bpf: $(call only,bpf,$(BPF_TESTS)) ## BPF programs against packets, or the one test of T=NAME (as root)
+	@BUILD=$(BUILD) T='$(T)' tools/run-tests bpf
 
-check-system: $(PROGRAMS) ## real Docker, etcd and namespaces (as root)
-	@BUILD=$(BUILD) tools/run-tests system
+check-system: $(PROGRAMS) ## real Docker, etcd and namespaces, or those of T=EXPRESSION (as root)
+	@BUILD=$(BUILD) T='$(T)' tools/run-tests system
 
 check-kernel: $(BPF_TESTS) ## BPF tests on Debian's own kernel in a virtual machine
 	@BUILD=$(BUILD) tools/run-tests kernel
+
+# Built apart; a leak or an error of a sanitizer ends the program with a status, which fails its test.
+check-sanitized: ## unit tests, BPF loader and a part of the system tests with address and undefined sanitizers (as root)
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitized CFLAGS='$(SANITIZED)' all tests
+	@BUILD=$(BUILD)/sanitized tools/run-tests unit
+	@BUILD=$(BUILD)/sanitized T='dataplane*' tools/run-tests bpf
+	@BUILD=$(BUILD)/sanitized T='$(or $(T),$(SANITIZED_SYSTEM))' tools/run-tests system
+
+check-long: check check-sanitized ## every test, then what takes hours: sanitizers, mutations, soak, millions of packets (as root)
+	@BUILD=$(BUILD) tools/mutate
+	@BUILD=$(BUILD) KILLS=1000 LIVES=1000 T=soak tools/run-tests system
+	$(Q)$(MAKE) --no-print-directory fuzz-policy SECONDS=$(or $(SECONDS),3600)
 
 # The benchmark's own programs: what is measured are calico-node and the programs that it loads.
 $(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
@@ -192,24 +212,43 @@ fuzz-policy: $(POLICY_PROOFS) ## random policies and packets for SECONDS (3600),
 mutate: ## break the policy code in many places, one at a time, and see a test fail for each (as root)
 	@BUILD=$(BUILD) tools/mutate
 
-lint: lint-format lint-includes lint-cppcheck lint-tidy lint-scripts ## formatting, include directions, static analysis
+# Checks of one file leave a stamp, so that only what changed is looked at again.
+TIDY := $(USER_SOURCES:%.c=$(BUILD)/lint/%.tidy)
 
-lint-format:
+lint: ## formatting, include directions, circles of files, static analysis, scripts
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) --output-sync=target $(LINTS)
+
+lint-format: ## clang-format finds nothing to change
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 
-lint-includes:
+lint-includes: ## modules include each other in the allowed direction only
 	$(Q)tools/check-includes
 
-lint-cppcheck:
+lint-circles: ## no files of a folder call or include each other in a circle
+	$(Q)tools/check-circles
+
+lint-cppcheck: $(SKELETONS) ## static analysis by cppcheck
+	@mkdir -p $(BUILD)/lint/cppcheck
 	$(Q)cppcheck --quiet --library=tools/cppcheck.cfg --std=c11 --enable=warning,portability --inline-suppr \
 		--error-exitcode=1 --suppress=missingIncludeSystem --suppress=nullPointerArithmetic \
-		--suppress=selfAssignment --suppress=autoVariables -Iinclude -Iuser $(USER_SOURCES)
+		--suppress=selfAssignment --suppress=autoVariables --cppcheck-build-dir=$(BUILD)/lint/cppcheck \
+		-Iinclude -Iuser $(USER_SOURCES)
 
-lint-tidy: $(SKELETONS)
-	$(Q)clang-tidy --quiet --warnings-as-errors='*' $(USER_SOURCES) -- $(CPPFLAGS) -std=gnu17 2>/dev/null
+lint-tidy: $(TIDY) ## static analysis by clang-tidy
 
-lint-scripts:
+# The object is newer than every header it was made from.
+$(TIDY): $(BUILD)/lint/%.tidy: $(BUILD)/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY,$*.c)
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $*.c -- $(CPPFLAGS) -std=gnu17 >$@.log 2>&1 || { cat $@.log; exit 1; }
+	$(Q)touch $@
+
+lint-scripts: ## shellcheck of shell scripts, pyflakes of Python
 	$(Q)shellcheck -x $(SCRIPTS)
+	$(Q)pyflakes3 $(PYTHON_FILES)
+
+compile_commands.json: Makefile ## for editors and language servers
+	$(Q)$(MAKE) --no-print-directory --always-make --dry-run V=1 all tests | tools/compile-commands > $@
 
 format: ## rewrite the sources in house style
 	clang-format -i $(C_FILES)

@@ -350,7 +350,7 @@ static bool lacks_route(const struct local_endpoint *ep, const struct host_route
 	for (size_t i = 0; ep->model->active && i < ep->model->net_count; i++) {
 		struct host_route route = {.addr = ep->model->nets[i]};
 
-		if (count == 0 || !bsearch(&route, routes, count, sizeof(route), compare_routes))
+		if (!routes || !bsearch(&route, routes, count, sizeof(route), compare_routes))
 			return true;
 	}
 	return false;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -185,6 +186,17 @@ static int catch_signals(struct node *node, struct err *err)
 	return 0;
 }
 
+/* Each interface of an endpoint takes two for its links. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static json_t *status(void *arg)
 {
 	struct node *node = arg;
@@ -253,6 +265,7 @@ static int run(struct node *node, struct err *err)
 
 	if (node->teardown)
 		return agent_teardown(node->config, err);
+	raise_descriptor_limit();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	node->base = event_base_new();
 	if (!node->base)

@@ -12,7 +12,6 @@
 
 #include "bench/bench.h"
 #include "dataplane/attach.h"
-#include "dataplane/bpffs.h"
 #include "tests/bench/floor.skel.h"
 
 int main(int argc, char **argv)
@@ -22,6 +21,7 @@ int main(int argc, char **argv)
 	struct bpf_program *program;
 	struct attach_point point;
 	struct err err;
+	struct pins *pins;
 	int r;
 
 	if (argc != 5)
@@ -32,10 +32,9 @@ int main(int argc, char **argv)
 	if (!program)
 		bench_fail_errno(ENOENT, argv[3]);
 	bench_enter(argv[1]);
-	if (bpffs_prepare(argv[2], &err) < 0)
+	if (pins_open(argv[2], &pins, &err) < 0)
 		bench_fail("%s", err.text);
-	point = (struct attach_point){
-		.bpffs = argv[2], .ifindex = (int)if_nametoindex(argv[4]), .name = argv[4]};
+	point = (struct attach_point){.pins = pins, .ifindex = (int)if_nametoindex(argv[4]), .name = argv[4]};
 	r = ops->set(&point, bpf_program__fd(program));
 	if (r < 0)
 		bench_fail_errno(-r, argv[4]);

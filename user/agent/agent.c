@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "dataplane/pins.h"
 #include "util/log.h"
 #include "util/memory.h"
 
@@ -41,10 +42,27 @@ static const struct netlink_watch_ops netlink_ops = {
 	.routing = on_routing,
 };
 
-/*
- * Flows time out in the kernel, but somebody has to look; and other software may have taken programs off our
- * interfaces, which nothing notifies us of (a deleted clsact qdisc, a detached link).
- */
+static void on_pins(void *arg, int count, const struct err *why)
+{
+	struct agent *agent = arg;
+
+	problem_set(&agent->problems, "pins", count < 0 ? why->text : NULL);
+	if (count <= 0)
+		return;
+	agent->repairs.pins += (unsigned int)count - 1;
+	look_repaired(agent, &agent->repairs.pins,
+		      "another program removed %d pins in %s; they are back, policy stayed in force", count,
+		      agent->config->bpffs);
+}
+
+static int open_pins(struct agent *agent, struct err *err)
+{
+	int r = pins_open(agent->config->bpffs, &agent->pins, err);
+
+	return r ? r : pins_watch(agent->pins, on_pins, agent, err);
+}
+
+/* Flows time out in the kernel, but somebody has to look. */
 static void refresh(evutil_socket_t fd, short events, void *arg)
 {
 	struct agent *agent = arg;
@@ -53,9 +71,7 @@ static void refresh(evutil_socket_t fd, short events, void *arg)
 
 	if (agent->phase == PHASE_ACTIVE) {
 		agent->flows = dataplane_expire_flows(agent->dataplane);
-		endpoints_refresh(agent);
-		host_endpoints_refresh(agent);
-		uplinks_refresh(agent);
+		endpoints_retry(agent);
 	}
 	event_add(agent->refresh_event, &next);
 }
@@ -96,7 +112,11 @@ int agent_start(const struct config *config, const struct agent_options *options
 	agent->store = store;
 	clock_gettime(CLOCK_MONOTONIC, &agent->started);
 
-	r = netlink_open(&agent->netlink, err);
+	r = open_pins(agent, err);
+	if (!r)
+		r = netlink_open(&agent->netlink, err);
+	if (!r)
+		r = look_start(agent, err);
 	if (!r)
 		r = addresses_start(agent, err);
 	if (!r)
@@ -129,12 +149,14 @@ void agent_stop(struct agent *agent)
 	sync_stop(agent);
 	netlink_watch_stop(agent->netlink_watch);
 	netlink_close(agent->netlink);
+	look_stop(agent);
 	addresses_free(agent);
 	if (agent->refresh_event)
 		event_free(agent->refresh_event);
 	if (agent->settle_event)
 		event_free(agent->settle_event);
 	problems_free(&agent->problems);
+	pins_close(agent->pins);
 	free(agent);
 }
 

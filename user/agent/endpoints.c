@@ -31,6 +31,17 @@ static struct local_endpoint *find_bound(struct agent *agent, const char *interf
 	return NULL;
 }
 
+static struct local_endpoint *find_by_index(struct agent *agent, int ifindex)
+{
+	struct local_endpoint *ep, *next;
+
+	HASH_ITER (hh, agent->endpoints, ep, next) {
+		if (ep->slot && ep->ifindex == ifindex)
+			return ep;
+	}
+	return NULL;
+}
+
 __u32 endpoints_slot_take(struct agent *agent)
 {
 	__u32 capacity = dataplane_endpoint_capacity(agent->dataplane);
@@ -300,12 +311,16 @@ void endpoints_remove(struct agent *agent, const char *key)
  */
 static void guard_interface(struct agent *agent, int ifindex, const char *name)
 {
+	const struct local_endpoint *ep = find_by_index(agent, ifindex);
 	struct err err;
 	int r;
 
 	if (dataplane_is_attached(agent->dataplane, ifindex, name))
 		return;
 	r = dataplane_attach(agent->dataplane, ifindex, name, &err);
+	if (!r && ep && ep->enforced)
+		look_repaired(agent, &agent->repairs.programs,
+			      "another program removed ours from %s; they are attached again", name);
 	problem_set(&agent->of_generation, name, r < 0 && r != -ENODEV ? err.text : NULL);
 }
 
@@ -376,6 +391,16 @@ static void try_again(struct agent *agent, struct local_endpoint *ep)
 	problem_set(&agent->of_generation, ep->key, r < 0 ? err.text : NULL);
 }
 
+void endpoints_retry(struct agent *agent)
+{
+	struct local_endpoint *ep, *next;
+
+	HASH_ITER (hh, agent->endpoints, ep, next) {
+		if (!ep->slot)
+			try_again(agent, ep);
+	}
+}
+
 void endpoints_refresh(struct agent *agent)
 {
 	struct host_route *routes = NULL;
@@ -385,16 +410,51 @@ void endpoints_refresh(struct agent *agent)
 
 	if (routes)
 		qsort(routes, count, sizeof(*routes), compare_routes);
+	endpoints_retry(agent);
 	HASH_ITER (hh, agent->endpoints, ep, next) {
-		if (!ep->slot) {
-			try_again(agent, ep);
+		if (!ep->slot)
 			continue;
-		}
 		guard_interface(agent, ep->ifindex, ep->model->name);
 		if (listed && ep->enforced && !ep->down && lacks_route(ep, routes, count))
 			restore_routes(agent, ep);
 	}
 	free(routes);
+}
+
+/* The routes of one interface first: a list of all is long. */
+static bool lacks_own_route(struct agent *agent, const struct local_endpoint *ep)
+{
+	bool lacks = false;
+
+	for (int i = 0; i < 2; i++) {
+		struct host_route *routes = NULL;
+		size_t count = 0;
+
+		if (route_list_hosts(agent->netlink, i ? 0 : ep->ifindex, &routes, &count, NULL) < 0)
+			return false;
+		if (routes)
+			qsort(routes, count, sizeof(*routes), compare_routes);
+		lacks = lacks_route(ep, routes, count);
+		free(routes);
+		if (!lacks)
+			break;
+	}
+	return lacks;
+}
+
+bool endpoints_look(struct agent *agent, int ifindex)
+{
+	struct local_endpoint *ep = find_by_index(agent, ifindex);
+	struct link_info link;
+
+	if (link_get(agent->netlink, ifindex, &link))
+		return true;
+	if (!has_prefix(agent, link.name))
+		return false;
+	guard_interface(agent, ifindex, link.name);
+	if (ep && ep->enforced && !ep->down && lacks_own_route(agent, ep))
+		restore_routes(agent, ep);
+	return true;
 }
 
 /* The kernel takes routes and neighbours from an interface that goes down, and does not put them back. */

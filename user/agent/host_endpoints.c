@@ -261,12 +261,12 @@ static void attach(struct agent *agent, const struct assignment *place)
 		.endpoint4 = slot_of(owner_of(place, false)),
 		.endpoint6 = slot_of(owner_of(place, true)),
 	};
+	bool lost = link && !dataplane_is_host(agent->dataplane, place->ifindex, place->name);
 	struct err err;
 	int r;
 
 	memcpy(entry.name, place->name, sizeof(entry.name));
-	if (link && !memcmp(&link->entry, &entry, sizeof(entry)) &&
-	    dataplane_is_host(agent->dataplane, place->ifindex, place->name))
+	if (link && !lost && !memcmp(&link->entry, &entry, sizeof(entry)))
 		return;
 	r = dataplane_attach_host(agent->dataplane, place->ifindex, &entry, &err);
 	/* Notifications trail behind the kernel: it may be gone already. */
@@ -280,7 +280,10 @@ static void attach(struct agent *agent, const struct assignment *place)
 	}
 	recheck(agent, &link->entry, &entry);
 	link->entry = entry;
-	if (!r)
+	if (!r && lost)
+		look_repaired(agent, &agent->repairs.programs,
+			      "another program removed ours from %s; they are attached again", place->name);
+	else if (!r)
 		log_info("agent", "%s is under the policy of host endpoints", place->name);
 }
 

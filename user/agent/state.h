@@ -112,6 +112,11 @@ struct agent {
 	bool netfilter_dirty;
 	struct event *commit_event; /* one for all changes of one turn of the event loop */
 	struct event *refresh_event;
+	struct looks *looks;
+	struct pins *pins; /* of all generations */
+	struct {
+		unsigned int pins, programs;
+	} repairs;		    /* of what somebody else undid, since the start */
 	struct event *settle_event; /* when nothing has been done for a while */
 	int flows;
 	struct problem *problems;
@@ -123,6 +128,15 @@ struct agent {
 /* agent.c */
 /* Work was done; memory that it needed is given back once things have settled. */
 void agent_is_busy(struct agent *agent);
+
+/* look.c: what is in force on the host, and whether it still is. */
+int look_start(struct agent *agent, struct err *err);
+void look_stop(struct agent *agent);
+/* Something was changed on the interface, maybe by somebody else: looks at it soon. 0: at everything. */
+void look_at(struct agent *agent, int ifindex);
+/* What somebody else undid is right again: counts and tells it. */
+void look_repaired(struct agent *agent, unsigned int *count, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* sync.c: from the store to the policy engine. */
 int sync_start(struct agent *agent, struct err *err);
@@ -149,6 +163,10 @@ void endpoints_remove(struct agent *agent, const char *key);
 void endpoints_activate(struct agent *agent);
 /* Puts back programs and routes that somebody took from an interface of ours. */
 void endpoints_refresh(struct agent *agent);
+/* The same for one interface; false: it is not one with our prefix. */
+bool endpoints_look(struct agent *agent, int ifindex);
+/* Tries those again that could not be put in force. */
+void endpoints_retry(struct agent *agent);
 void endpoints_link_changed(struct agent *agent, const struct link_info *link, bool gone);
 void endpoints_free(struct agent *agent);
 

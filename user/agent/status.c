@@ -92,7 +92,7 @@ json_t *agent_status(struct agent *agent)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return json_pack(
-		"{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o}",
+		"{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:i, s:i}}",
 		"version", VERSION, "uptime_s", (json_int_t)(now.tv_sec - agent->started.tv_sec), "ready",
 		agent->registered, "in_sync", active, "datastore", "kind", store_kind(agent->store), "where",
 		store_where(agent->store), "connected", agent->connected, "why", agent->contact, "attach",
@@ -101,5 +101,6 @@ json_t *agent_status(struct agent *agent)
 		uplinks_json(agent), "flows", agent->flows, "blocked",
 		agent->dataplane ? (int)dataplane_blocked(agent->dataplane) : 0, "policy", policy_json(agent),
 		"problems", all_problems(agent), "drops", drops_json(agent), "packet_log",
-		packets_json(agent));
+		packets_json(agent), "repairs", "pins", (int)agent->repairs.pins, "programs",
+		(int)agent->repairs.programs);
 }

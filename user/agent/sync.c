@@ -378,6 +378,7 @@ static int load_dataplane(struct agent *agent, struct err *err)
 		.config =
 			{
 				.bpffs = agent->config->bpffs,
+				.pins = agent->pins,
 				.interface_prefix = agent->felix.interface_prefix,
 				.attach = agent->options.attach,
 				.flow_capacity = agent->felix.flow_table_size,

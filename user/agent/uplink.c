@@ -127,13 +127,18 @@ static void attach(struct agent *agent, const struct link_info *link)
 {
 	struct agent_uplink *up = find(agent, link->ifindex);
 	struct addr nat = nat_address(agent, link->ifindex);
+	bool lost = up && !dataplane_is_uplink(agent->dataplane, link->ifindex, link->name);
 	struct err err;
 	int r;
 
+	if (up && up->xdp && !dataplane_is_screened(agent->dataplane, up->ifindex, up->name)) {
+		look_repaired(agent, &agent->repairs.programs, "another program removed ours for XDP from %s",
+			      up->name);
+		up->screening = 0;
+	}
 	if (up)
 		screening_choose(agent, up, link);
-	if (up && !addr_compare(&up->nat, &nat) &&
-	    dataplane_is_uplink(agent->dataplane, link->ifindex, link->name))
+	if (up && !lost && !addr_compare(&up->nat, &nat))
 		return;
 	r = dataplane_attach_uplink(agent->dataplane, link->ifindex, link->name, &nat, &err);
 	if (r < 0 && forget_if_gone(agent, link))
@@ -142,6 +147,11 @@ static void attach(struct agent *agent, const struct link_info *link)
 	if (r < 0)
 		return;
 	if (up) {
+		if (lost)
+			look_repaired(
+				agent, &agent->repairs.programs,
+				"another program removed ours from the uplink %s; they are attached again",
+				link->name);
 		up->nat = nat;
 		return;
 	}

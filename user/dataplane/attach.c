@@ -5,11 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
-
-#include "dataplane/bpffs.h"
 
 static const char *const hook_text[HOOK_COUNT] = {
 	[HOOK_INGRESS] = "ingress",
@@ -71,46 +68,19 @@ static int attach_interface(const struct dataplane *dp, enum role role, struct a
 
 static int pin_objects(const struct dataplane *dp, struct err *err)
 {
-	int rc = programs_pin(&dp->programs, dp->bpffs);
+	int rc = programs_pin(&dp->programs, dp->pins);
 
 	if (rc)
-		return err_set(err, -rc, "cannot pin the maps and programs in %s: %s", dp->bpffs,
-			       strerror(-rc));
+		return err_set(err, -rc, "cannot pin the maps and programs in %s: %s",
+			       pins_directory(dp->pins), strerror(-rc));
 	return 0;
-}
-
-/* When somebody unmounted the bpffs: mounts one again and puts everything of this generation there. */
-static int refresh_pins(struct dataplane *dp, struct err *err)
-{
-	int fd, rc = 0;
-
-	if (bpffs_is_current(dp->bpffs, dp->bpffs_fd))
-		return 0;
-	fd = bpffs_prepare(dp->bpffs, err);
-	if (fd < 0)
-		return fd;
-	if (dp->active)
-		rc = pin_objects(dp, err);
-	if (!rc) {
-		rc = bpffs_carry_links(dp->bpffs_fd, dp->bpffs);
-		if (rc)
-			err_set(err, -rc, "cannot pin the links in %s again: %s", dp->bpffs, strerror(-rc));
-	}
-	/* Until all links are on the new one, the old descriptor is what keeps them in force. */
-	close(rc ? fd : dp->bpffs_fd);
-	if (!rc)
-		dp->bpffs_fd = fd;
-	return rc;
 }
 
 static int attach_as(struct dataplane *dp, enum role role, int ifindex, const char *name, struct err *err)
 {
-	struct attach_point point = {.bpffs = dp->bpffs, .ifindex = ifindex, .name = name};
-	int rc = refresh_pins(dp, err);
+	struct attach_point point = {.pins = dp->pins, .ifindex = ifindex, .name = name};
+	int rc = dp->active ? 0 : has_earlier(dp, role, &point);
 
-	if (rc)
-		return rc;
-	rc = dp->active ? 0 : has_earlier(dp, role, &point);
 	if (rc < 0)
 		return err_set(err, -rc, "cannot read which programs are on %s: %s", name, strerror(-rc));
 	if (rc > 0)
@@ -127,7 +97,7 @@ int dataplane_attach(struct dataplane *dp, int ifindex, const char *name, struct
 
 int dataplane_detach(struct dataplane *dp, int ifindex, const char *name, struct err *err)
 {
-	int rc = detach_interface(dp->bpffs, ifindex, name, err);
+	int rc = detach_interface(dp->pins, ifindex, name, err);
 
 	counters_forget(dp, ifindex);
 	return rc;
@@ -135,7 +105,7 @@ int dataplane_detach(struct dataplane *dp, int ifindex, const char *name, struct
 
 static bool is_attached_as(struct dataplane *dp, enum role role, int ifindex, const char *name)
 {
-	struct attach_point point = {.bpffs = dp->bpffs, .ifindex = ifindex, .name = name};
+	struct attach_point point = {.pins = dp->pins, .ifindex = ifindex, .name = name};
 	__u32 id;
 
 	for (point.hook = 0; point.hook < HOOK_COUNT; point.hook++) {
@@ -191,7 +161,7 @@ int dataplane_attach_uplink(struct dataplane *dp, int ifindex, const char *name,
 
 int dataplane_detach_uplink(struct dataplane *dp, int ifindex, const char *name, struct err *err)
 {
-	struct attach_point xdp = {.bpffs = dp->bpffs, .ifindex = ifindex, .name = name, .hook = HOOK_XDP};
+	struct attach_point xdp = {.pins = dp->pins, .ifindex = ifindex, .name = name, .hook = HOOK_XDP};
 	int rc;
 
 	bpf_map_delete_elem(programs_map(&dp->programs, "uplink"), &ifindex);
@@ -245,7 +215,7 @@ static int switch_interfaces(struct dataplane *dp, struct err *err)
 		return rc;
 	for (size_t i = 0; i < count; i++) {
 		struct attach_point point = {
-			.bpffs = dp->bpffs, .ifindex = links[i].ifindex, .name = links[i].name};
+			.pins = dp->pins, .ifindex = links[i].ifindex, .name = links[i].name};
 
 		if (!interface_is_ours(links[i].name, dp->interface_prefix) ||
 		    !has_earlier(dp, ROLE_ENDPOINT, &point))
@@ -259,15 +229,34 @@ static int switch_interfaces(struct dataplane *dp, struct err *err)
 
 int dataplane_activate(struct dataplane *dp, struct err *err)
 {
-	int rc = refresh_pins(dp, err);
+	int rc = switch_interfaces(dp, err);
 
-	if (!rc)
-		rc = switch_interfaces(dp, err);
 	if (!rc)
 		rc = pin_objects(dp, err);
 	if (rc)
 		return rc;
-	attach_tcx_prune(dp->bpffs, false);
+	attach_tcx_prune(dp->pins, false);
 	dp->active = true;
 	return 0;
+}
+
+static bool is_own_program(void *arg, __u32 prog_id)
+{
+	const struct dataplane *dp = arg;
+
+	for (int i = 0; i < ROLE_COUNT * HOOK_COUNT; i++) {
+		if (prog_id == dp->prog_id[i / HOOK_COUNT][i % HOOK_COUNT])
+			return true;
+	}
+	return prog_id == dp->screen_id;
+}
+
+int dataplane_lost_links(struct dataplane *dp)
+{
+	return attach_tcx_lost(dp->pins, is_own_program, dp);
+}
+
+void dataplane_forget_links(struct dataplane *dp)
+{
+	attach_tcx_prune(dp->pins, false);
 }

@@ -10,13 +10,14 @@
 
 #include <linux/types.h>
 
+#include "dataplane/pins.h"
 #include "util/err.h"
 
 /* XDP is not one of those that every interface has: only links know it, of whichever kind the others are. */
 enum hook { HOOK_INGRESS, HOOK_EGRESS, HOOK_COUNT, HOOK_XDP = HOOK_COUNT };
 
 struct attach_point {
-	const char *bpffs;
+	struct pins *pins;
 	int ifindex;
 	const char *name;
 	enum hook hook;
@@ -38,6 +39,8 @@ extern const struct attach_ops attach_tcx, attach_clsact;
 bool attach_tcx_probe(void);
 /* Deletes pins of links, XDP's included, whose interface is gone; with `all`, detaches and deletes the others
  * too. */
-void attach_tcx_prune(const char *bpffs, bool all);
+void attach_tcx_prune(struct pins *pins, bool all);
+/* How many held links are on no interface, or with a program that `is_own` denies. */
+int attach_tcx_lost(struct pins *pins, bool (*is_own)(void *arg, __u32 prog_id), void *arg);
 
 #endif

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * tcx and XDP links, pinned: they outlive the daemon, no `tc` or `ip` command removes them, and they vanish
- * with their interface. An interface that was made anew under the same name leaves a dead pin behind, which
- * the index in the link's information gives away.
+ * tcx and XDP links, held and pinned: they stay while either the daemon or the pin does, no `tc` or `ip`
+ * command removes them, and they vanish with their interface. An interface that was made anew under the same
+ * name leaves a dead pin behind, which the index in the link's information gives away.
  */
 #include "dataplane/attach.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +16,7 @@
 #include <linux/if_link.h>
 #include <net/if.h>
 
-#include "dataplane/bpffs.h"
+#define FOLDER "links/"
 
 /* Of Linux 6.6; Debian 12's headers are older. */
 #define ATTACH_TYPE_TCX_INGRESS 46
@@ -52,15 +51,15 @@ static const char *const pin_suffix[HOOK_COUNT + 1] = {
 	[HOOK_XDP] = "_xdp",
 };
 
-static int link_path(char path[PIN_PATH], const struct attach_point *point)
-{
-	char name[IFNAMSIZ + sizeof("_xdp")];
+#define LINK_NAME (IFNAMSIZ + sizeof("_xdp"))
 
-	snprintf(name, sizeof(name), "%.*s%s", IFNAMSIZ - 1, point->name, pin_suffix[point->hook]);
+static const char *link_name(char name[LINK_NAME], const struct attach_point *point)
+{
+	snprintf(name, LINK_NAME, "%.*s%s", IFNAMSIZ - 1, point->name, pin_suffix[point->hook]);
 	/* bpffs refuses dots; no interface has a ':' in its name (dev_valid_name()). */
 	for (char *c = name; *c; c++)
 		*c = *c == '.' ? ':' : *c;
-	return pin_path(path, point->bpffs, "links/", name);
+	return name;
 }
 
 /* 0: neither a tcx nor an XDP link. Its interface index is 0 when the link is detached or the interface gone.
@@ -80,17 +79,16 @@ static int read_link(int fd, struct tcx_info *ret_tcx, __u32 *ret_prog_id)
 	return 1;
 }
 
-/* Opens the pin; ret_prog_id is 0 unless it is a live link on exactly this hook. -ENOENT: no pin. */
-static int link_open(const char *path, const struct attach_point *point, __u32 *ret_prog_id)
+/* The held link, borrowed; ret_prog_id is 0 unless it is alive on exactly this hook. -ENOENT: none. */
+static int link_find(const struct attach_point *point, __u32 *ret_prog_id)
 {
 	struct tcx_info tcx;
-	int fd = bpf_obj_get(path);
+	char name[LINK_NAME];
+	int fd = pins_get(point->pins, FOLDER, link_name(name, point));
 	__u32 prog_id;
 
 	*ret_prog_id = 0;
-	if (fd < 0)
-		return -errno;
-	if (read_link(fd, &tcx, &prog_id) && tcx.ifindex == (__u32)point->ifindex &&
+	if (fd >= 0 && read_link(fd, &tcx, &prog_id) && tcx.ifindex == (__u32)point->ifindex &&
 	    tcx.attach_type == attach_type[point->hook])
 		*ret_prog_id = prog_id;
 	return fd;
@@ -99,42 +97,24 @@ static int link_open(const char *path, const struct attach_point *point, __u32 *
 static int tcx_set(const struct attach_point *point, int prog_fd)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = attach_flags[point->hook]);
-	char path[PIN_PATH];
+	char name[LINK_NAME];
 	__u32 prog_id;
 	int fd, rc;
 
-	rc = link_path(path, point);
-	if (rc)
-		return rc;
-	fd = link_open(path, point, &prog_id);
-	if (fd >= 0 && prog_id) {
-		rc = bpf_link_update(fd, prog_fd, NULL) ? -errno : 0;
-		close(fd);
-		return rc;
-	}
-	if (fd >= 0)
-		close(fd);
+	fd = link_find(point, &prog_id);
+	if (fd >= 0 && prog_id)
+		return bpf_link_update(fd, prog_fd, NULL) ? -errno : 0;
 	fd = bpf_link_create(prog_fd, point->ifindex, attach_type[point->hook], &opts);
 	if (fd < 0)
 		return -errno;
-	rc = pin_replace(fd, path);
-	close(fd); /* unpinned, it ends here */
+	rc = pins_put(point->pins, FOLDER, link_name(name, point), fd);
+	close(fd); /* neither pinned nor held, it ends here */
 	return rc;
 }
 
 static int tcx_get(const struct attach_point *point, __u32 *ret_prog_id)
 {
-	char path[PIN_PATH];
-	int fd, rc;
-
-	*ret_prog_id = 0;
-	rc = link_path(path, point);
-	if (rc)
-		return rc;
-	fd = link_open(path, point, ret_prog_id);
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	close(fd);
+	link_find(point, ret_prog_id);
 	return 0;
 }
 
@@ -149,56 +129,64 @@ static bool is_of_another(int fd, const struct attach_point *point)
 
 static int tcx_remove(const struct attach_point *point)
 {
-	char path[PIN_PATH];
+	char name[LINK_NAME];
 	__u32 prog_id;
-	int fd, rc;
+	int fd = link_find(point, &prog_id);
 
-	rc = link_path(path, point);
-	if (rc)
-		return rc;
-	fd = link_open(path, point, &prog_id);
-	if (fd == -ENOENT)
+	if (fd >= 0 && is_of_another(fd, point))
 		return 0;
-	if (fd >= 0 && is_of_another(fd, point)) {
-		close(fd);
-		return 0;
-	}
-	if (fd >= 0) {
-		/* Whoever else holds the link open: the program shall be off the interface. */
-		if (prog_id)
-			bpf_link_detach(fd);
-		close(fd);
-	}
-	return unlink(path) && errno != ENOENT ? -errno : 0;
+	/* Whoever else holds the link open: the program shall be off the interface. */
+	if (fd >= 0 && prog_id)
+		bpf_link_detach(fd);
+	return pins_remove(point->pins, FOLDER, link_name(name, point));
 }
 
-void attach_tcx_prune(const char *bpffs, bool all)
+struct prune {
+	struct pins *pins;
+	bool all;
+};
+
+static void prune_link(void *arg, const char *name, int fd)
 {
-	char folder[PIN_PATH], path[PIN_PATH];
-	struct dirent *entry;
-	DIR *dir;
+	const struct prune *prune = arg;
+	struct tcx_info tcx = {0};
+	__u32 prog_id;
 
-	if (pin_path(folder, bpffs, "links/", ""))
-		return;
-	dir = opendir(folder);
-	while (dir && (entry = readdir(dir))) {
-		struct tcx_info tcx = {0};
-		__u32 prog_id;
-		int fd;
+	if (read_link(fd, &tcx, &prog_id) && tcx.ifindex && prune->all)
+		bpf_link_detach(fd);
+	if (!tcx.ifindex || prune->all)
+		pins_remove(prune->pins, FOLDER, name);
+}
 
-		if (entry->d_name[0] == '.' || pin_path(path, bpffs, "links/", entry->d_name))
-			continue;
-		fd = bpf_obj_get(path);
-		if (fd < 0)
-			continue;
-		if (read_link(fd, &tcx, &prog_id) && tcx.ifindex && all)
-			bpf_link_detach(fd);
-		if (!tcx.ifindex || all)
-			unlink(path);
-		close(fd);
-	}
-	if (dir)
-		closedir(dir);
+void attach_tcx_prune(struct pins *pins, bool all)
+{
+	struct prune prune = {.pins = pins, .all = all};
+
+	pins_each(pins, FOLDER, prune_link, &prune);
+}
+
+struct lost {
+	bool (*is_own)(void *arg, __u32 prog_id);
+	void *arg;
+	int count;
+};
+
+static void count_lost(void *arg, const char *name, int fd)
+{
+	struct lost *lost = arg;
+	struct tcx_info tcx = {0};
+	__u32 prog_id;
+
+	if (!read_link(fd, &tcx, &prog_id) || !tcx.ifindex || !lost->is_own(lost->arg, prog_id))
+		lost->count++;
+}
+
+int attach_tcx_lost(struct pins *pins, bool (*is_own)(void *arg, __u32 prog_id), void *arg)
+{
+	struct lost lost = {.is_own = is_own, .arg = arg};
+
+	pins_each(pins, FOLDER, count_lost, &lost);
+	return lost.count;
 }
 
 bool attach_tcx_probe(void)

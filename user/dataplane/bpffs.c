@@ -2,7 +2,6 @@
 /* The file system that keeps programs, links and maps alive without a process, and pins in it. */
 #include "dataplane/bpffs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -116,39 +115,6 @@ bool bpffs_is_current(const char *directory, int fd)
 
 	return stat(directory, &by_path) == 0 && fstat(fd, &by_fd) == 0 && by_path.st_dev == by_fd.st_dev &&
 	       by_path.st_ino == by_fd.st_ino;
-}
-
-int bpffs_carry_links(int fd, const char *directory)
-{
-	char old[PIN_PATH], from[PIN_PATH], to[PIN_PATH];
-	struct dirent *entry;
-	int rc = 0;
-	DIR *dir;
-
-	snprintf(old, sizeof(old), "/proc/self/fd/%d", fd);
-	rc = pin_path(from, old, "links/", "");
-	if (rc)
-		return rc;
-	dir = opendir(from);
-	if (!dir)
-		return -errno;
-	while (!rc && (entry = readdir(dir))) {
-		int link;
-
-		if (entry->d_type == DT_DIR)
-			continue;
-		rc = pin_path(from, old, "links/", entry->d_name);
-		if (!rc)
-			rc = pin_path(to, directory, "links/", entry->d_name);
-		if (rc)
-			break;
-		link = bpf_obj_get(from);
-		rc = link < 0 ? -errno : pin_replace(link, to);
-		if (link >= 0)
-			close(link);
-	}
-	closedir(dir);
-	return rc;
 }
 
 int pin_path(char path[PIN_PATH], const char *directory, const char *folder, const char *name)

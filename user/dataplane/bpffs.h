@@ -13,16 +13,13 @@
 
 /*
  * Makes `directory` with its v1, v1/links and v1/programs, on a bpffs that is mounted where there is none.
- * Returns a descriptor of the directory (>= 0): while it is open a plain umount fails, and after a lazy one
- * everything pinned stays in force.
+ * Returns a descriptor of the directory (>= 0): while it is open a plain umount fails.
  */
 int bpffs_prepare(const char *directory, struct err *err);
 /* Holds `directory` while the returned descriptor is open. -EBUSY: somebody else does. */
 int bpffs_claim(const char *directory, struct err *err);
 /* The directory of `fd` is still what the path leads to. */
 bool bpffs_is_current(const char *directory, int fd);
-/* Pins what is in links of the directory `fd`, which no path may lead to any more, in that of `directory`. */
-int bpffs_carry_links(int fd, const char *directory);
 
 /* "<directory>/v1/<folder><name>"; folder is "", "links/" or "programs/". -ENAMETOOLONG. */
 int pin_path(char path[PIN_PATH], const char *directory, const char *folder, const char *name);

@@ -65,19 +65,27 @@ static int fill_settings(struct settings *settings, const struct settings *wante
 	return 0;
 }
 
+static int read_program_id(int fd, __u32 *ret, struct err *err)
+{
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return err_set(err, errno, "cannot read back the loaded program: %s", strerror(errno));
+	*ret = info.id;
+	return 0;
+}
+
 static int read_program_ids(struct dataplane *dp, struct err *err)
 {
-	for (int i = 0; i < ROLE_COUNT * HOOK_COUNT; i++) {
-		int role = i / HOOK_COUNT, hook = i % HOOK_COUNT;
-		struct bpf_prog_info info = {0};
-		__u32 size = sizeof(info);
+	int rc = read_program_id(dp->programs.screen_uplink, &dp->screen_id, err);
 
-		if (bpf_obj_get_info_by_fd(dp->programs.hook[role][hook], &info, &size))
-			return err_set(err, errno, "cannot read back the loaded program: %s",
-				       strerror(errno));
-		dp->prog_id[role][hook] = info.id;
+	for (int i = 0; !rc && i < ROLE_COUNT * HOOK_COUNT; i++) {
+		int role = i / HOOK_COUNT, hook = i % HOOK_COUNT;
+
+		rc = read_program_id(dp->programs.hook[role][hook], &dp->prog_id[role][hook], err);
 	}
-	return 0;
+	return rc;
 }
 
 static int choose_attach(struct dataplane *dp, enum attach_mode mode, struct err *err)
@@ -107,9 +115,8 @@ static int dataplane_init(struct dataplane *dp, const struct dataplane_config *c
 	struct map_plan plan[MAP_PLANS];
 	int rc;
 
-	dp->bpffs = strdup(config->bpffs);
 	dp->interface_prefix = strdup(config->interface_prefix);
-	if (!dp->bpffs || !dp->interface_prefix)
+	if (!dp->interface_prefix)
 		return err_set(err, ENOMEM, "out of memory while opening the dataplane");
 	maps_plan(config, plan);
 	dp->flow_capacity = maps_entries(plan, "flow4");
@@ -121,10 +128,12 @@ static int dataplane_init(struct dataplane *dp, const struct dataplane_config *c
 		rc = netlink_open(&dp->netlink, err);
 	if (rc)
 		return rc;
-	dp->bpffs_fd = bpffs_prepare(dp->bpffs, err);
-	if (dp->bpffs_fd < 0)
-		return dp->bpffs_fd;
-	rc = programs_load(&dp->programs, plan, dp->bpffs, &dp->settings, err);
+	dp->pins = config->pins;
+	dp->own_pins = !dp->pins;
+	if (dp->own_pins)
+		rc = pins_open(config->bpffs, &dp->pins, err);
+	if (!rc)
+		rc = programs_load(&dp->programs, plan, dp->pins, &dp->settings, err);
 	if (!rc)
 		rc = read_program_ids(dp, err);
 	if (rc)
@@ -142,7 +151,6 @@ int dataplane_open(const struct dataplane_config *config, struct dataplane **ret
 
 	if (!dp)
 		return err_set(err, ENOMEM, "out of memory while opening the dataplane");
-	dp->bpffs_fd = -1;
 	rc = dataplane_init(dp, config, err);
 	if (rc) {
 		dataplane_close(dp);
@@ -160,10 +168,9 @@ void dataplane_close(struct dataplane *dp)
 	sink_done(&dp->sink);
 	programs_unload(&dp->programs);
 	netlink_close(dp->netlink);
-	if (dp->bpffs_fd >= 0)
-		close(dp->bpffs_fd);
+	if (dp->own_pins)
+		pins_close(dp->pins);
 	free(dp->interface_prefix);
-	free(dp->bpffs);
 	free(dp);
 }
 

@@ -19,11 +19,13 @@
 #include "util/err.h"
 
 struct dataplane;
+struct pins;
 
 enum attach_mode { ATTACH_AUTO, ATTACH_TCX, ATTACH_CLSACT };
 
 struct dataplane_config {
 	const char *bpffs;	      /* mounted if it is not */
+	struct pins *pins;	      /* those of bpffs, to outlive the object; NULL: opened with it */
 	const char *interface_prefix; /* "cali" */
 	/*
 	 * open fills in generation_base, hz, host_mac, the gateways, half_open_limit and sweep_alone_s if
@@ -80,6 +82,8 @@ void dataplane_routing_changed(struct dataplane *dp);
  * program. < 0, with the reason: XDP is not possible there, and TC does it.
  */
 int dataplane_screen_uplink(struct dataplane *dp, int ifindex, const char *name, bool xdp, struct err *err);
+/* By XDP, with the program still there. */
+bool dataplane_is_screened(struct dataplane *dp, int ifindex, const char *name);
 /* Puts a source on this generation's block list, or takes it off; idempotent. */
 int dataplane_block(struct dataplane *dp, const struct cidr *source, bool blocked, struct err *err);
 __u32 dataplane_blocked(const struct dataplane *dp); /* entries of the list */
@@ -101,6 +105,13 @@ int dataplane_set_failsafe(struct dataplane *dp, enum failsafe direction, const 
  * ours.
  */
 int dataplane_activate(struct dataplane *dp, struct err *err);
+/*
+ * How many links are on no interface any more, or carry somebody else's program: the kernel tells nobody when
+ * a link is detached. A question to the kernel for each link, 0.3 us.
+ */
+int dataplane_lost_links(struct dataplane *dp);
+/* Of interfaces that are gone. */
+void dataplane_forget_links(struct dataplane *dp);
 const char *dataplane_attach_mode(const struct dataplane *dp); /* "tcx" or "clsact" */
 
 /* Deletes the flows of an address (before its endpoint goes away). */

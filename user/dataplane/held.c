@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dataplane/bpffs.h"
-
 static int add(struct held *held, const char *name, const char *suffix, int fd)
 {
 	const size_t room = sizeof(held->items[0].name);
@@ -62,14 +60,11 @@ int held_find(const struct held *held, const char *name)
 	return -ENOENT;
 }
 
-int held_pin(const struct held *held, const char *bpffs, const char *folder)
+int held_pin(const struct held *held, struct pins *pins, const char *folder)
 {
 	for (size_t i = 0; i < held->count; i++) {
-		char path[PIN_PATH];
-		int rc = pin_path(path, bpffs, folder, held->items[i].name);
+		int rc = pins_put(pins, folder, held->items[i].name, held->items[i].fd);
 
-		if (!rc)
-			rc = pin_replace(held->items[i].fd, path);
 		if (rc)
 			return rc;
 	}

@@ -8,6 +8,7 @@
 #include "dataplane/attach.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/fence.h"
+#include "dataplane/pins.h"
 #include "netlink/netlink.h"
 
 /* ---- maps.c: sizes, sharing and pins of maps ---- */
@@ -28,8 +29,8 @@ struct map_plan {
 /* Sizes of all maps, in bytes of kernel memory about 33 MB with the defaults. */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS]);
 __u32 maps_entries(const struct map_plan plan[MAP_PLANS], const char *name);
-/* Before load: sizes; takes over what is pinned and fits. */
-int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLANS], const char *bpffs);
+/* Before load: sizes; takes over what is pinned and fits. pins NULL: nothing. */
+int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLANS], const struct pins *pins);
 /* Entries that the map has room for; 0 if it cannot be asked. */
 __u32 maps_capacity(int fd);
 
@@ -53,7 +54,7 @@ int held_add_programs(struct held *held, const struct bpf_object *object, const 
 /* -ENOENT when there is none of that name. */
 int held_find(const struct held *held, const char *name);
 /* Pins all in that folder, see pin_path(). */
-int held_pin(const struct held *held, const char *bpffs, const char *folder);
+int held_pin(const struct held *held, struct pins *pins, const char *folder);
 void held_done(struct held *held);
 
 /* ---- load.c: the objects ---- */
@@ -70,10 +71,10 @@ struct programs {
 
 /* From here on libbpf's messages go to the log, at debug. */
 void programs_log_libbpf(void);
-int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const char *bpffs,
+int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const struct pins *pins,
 		  const struct settings *settings, struct err *err);
 void programs_unload(struct programs *programs);
-int programs_pin(const struct programs *programs, const char *bpffs);
+int programs_pin(const struct programs *programs, struct pins *pins);
 /* -ENOENT when there is no map of that name. */
 int programs_map(const struct programs *programs, const char *name);
 
@@ -104,11 +105,12 @@ int netfilter_remove(const char *interface_prefix, struct err *err);
 /* ---- dataplane.c ---- */
 
 struct dataplane {
-	char *bpffs, *interface_prefix;
-	int bpffs_fd; /* see bpffs_prepare() */
+	char *interface_prefix;
+	struct pins *pins;
+	bool own_pins; /* to be closed with it */
 	struct settings settings;
 	struct programs programs;
-	__u32 prog_id[ROLE_COUNT][HOOK_COUNT];
+	__u32 prog_id[ROLE_COUNT][HOOK_COUNT], screen_id;
 	const struct attach_ops *attach, *other_attach;
 	bool active;
 	struct netlink *netlink;
@@ -132,6 +134,6 @@ void screen_choose(struct dataplane *dp);
 
 bool interface_is_ours(const char *name, const char *prefix);
 /* Removes our programs of every kind from both hooks; the interface may be gone. */
-int detach_interface(const char *bpffs, int ifindex, const char *name, struct err *err);
+int detach_interface(struct pins *pins, int ifindex, const char *name, struct err *err);
 
 #endif

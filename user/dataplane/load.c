@@ -194,7 +194,7 @@ static void find_programs(struct programs *programs)
 	programs->purge_flows = held_find(&programs->programs, "purge_flows");
 }
 
-int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const char *bpffs,
+int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLANS], const struct pins *pins,
 		  const struct settings *settings, struct err *err)
 {
 	struct objects objects = {0};
@@ -203,7 +203,7 @@ int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLAN
 	programs_log_libbpf();
 	rc = open_objects(&objects, settings, err);
 	if (!rc) {
-		rc = maps_configure(objects.from->obj, plan, bpffs);
+		rc = maps_configure(objects.from->obj, plan, pins);
 		if (rc)
 			err_set(err, -rc, "cannot configure the BPF maps: %s", strerror(-rc));
 	}
@@ -223,11 +223,11 @@ void programs_unload(struct programs *programs)
 	held_done(&programs->maps);
 }
 
-int programs_pin(const struct programs *programs, const char *bpffs)
+int programs_pin(const struct programs *programs, struct pins *pins)
 {
-	int rc = held_pin(&programs->maps, bpffs, "");
+	int rc = held_pin(&programs->maps, pins, "");
 
-	return rc ? rc : held_pin(&programs->programs, bpffs, "programs/");
+	return rc ? rc : held_pin(&programs->programs, pins, "programs/");
 }
 
 int programs_map(const struct programs *programs, const char *name)

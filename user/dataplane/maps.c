@@ -4,11 +4,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 
-#include "dataplane/bpffs.h"
 #include "reasons.h"
 
 #define DEFAULT_FLOWS	  65536
@@ -112,28 +110,23 @@ __u32 maps_entries(const struct map_plan plan[MAP_PLANS], const char *name)
 	return 0;
 }
 
-/* The pin of an earlier generation, if its layout is that of `map`; else -1. */
-static int open_fitting_pin(const struct bpf_map *map, const char *bpffs)
+/* The borrowed map of an earlier generation, if its layout is that of `map`; else -1. */
+static int find_fitting_pin(const struct bpf_map *map, const struct pins *pins)
 {
+	int fd = pins_get(pins, "", bpf_map__name(map));
 	struct bpf_map_info info = {0};
 	__u32 size = sizeof(info);
-	char path[PIN_PATH];
-	int fd;
 
-	if (pin_path(path, bpffs, "", bpf_map__name(map)))
-		return -1;
-	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return -1;
 	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
 	    info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
 	    info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map))
 		return fd;
-	close(fd);
 	return -1;
 }
 
-int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLANS], const char *bpffs)
+int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLANS], const struct pins *pins)
 {
 	for (size_t i = 0; i < MAP_PLANS; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(object, plan[i].name);
@@ -146,11 +139,10 @@ int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLA
 			rc = bpf_map__set_map_flags(map, bpf_map__map_flags(map) | BPF_F_NO_PREALLOC);
 		if (rc)
 			return rc;
-		fd = plan[i].kind == KEPT ? open_fitting_pin(map, bpffs) : -1;
+		fd = plan[i].kind == KEPT && pins ? find_fitting_pin(map, pins) : -1;
 		if (fd < 0)
 			continue;
 		rc = bpf_map__reuse_fd(map, fd);
-		close(fd);
 		if (rc)
 			return rc;
 	}

@@ -15,7 +15,6 @@
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 
 /* No pins of anybody are there, so that nothing is taken over. */
-#define NO_BPFFS "/nonexistent"
 
 struct probe {
 	void (*missing)(void *arg, enum probe_need need, const char *text);
@@ -54,7 +53,7 @@ static int try_programs(const struct probe *probe, struct programs *programs)
 			     strerror(errno));
 	} else {
 		maps_plan(&config, plan);
-		rc = programs_load(programs, plan, NO_BPFFS, &settings, &err);
+		rc = programs_load(programs, plan, NULL, &settings, &err);
 	}
 	if (rc)
 		tell(probe, PROBE_VITAL, &err);
@@ -64,7 +63,7 @@ static int try_programs(const struct probe *probe, struct programs *programs)
 static int attach(const struct programs *programs, int ifindex, struct err *err)
 {
 	const struct attach_point point = {
-		.bpffs = NO_BPFFS, .ifindex = ifindex, .name = "cali-probe", .hook = HOOK_INGRESS};
+		.ifindex = ifindex, .name = "cali-probe", .hook = HOOK_INGRESS};
 	int rc;
 
 	/* Links need pins, hence the question; a filter goes with its interface. */

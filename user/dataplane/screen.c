@@ -59,7 +59,7 @@ static int uplink_write(struct dataplane *dp, int ifindex, bool xdp)
 
 int dataplane_screen_uplink(struct dataplane *dp, int ifindex, const char *name, bool xdp, struct err *err)
 {
-	struct attach_point point = {.bpffs = dp->bpffs, .ifindex = ifindex, .name = name, .hook = HOOK_XDP};
+	struct attach_point point = {.pins = dp->pins, .ifindex = ifindex, .name = name, .hook = HOOK_XDP};
 	int rc = xdp ? attach_tcx.set(&point, dp->programs.screen_uplink) : 0;
 
 	if (xdp && !rc)
@@ -75,6 +75,15 @@ int dataplane_screen_uplink(struct dataplane *dp, int ifindex, const char *name,
 	uplink_write(dp, ifindex, false);
 	attach_tcx.remove(&point);
 	return rc;
+}
+
+bool dataplane_is_screened(struct dataplane *dp, int ifindex, const char *name)
+{
+	const struct attach_point point = {
+		.pins = dp->pins, .ifindex = ifindex, .name = name, .hook = HOOK_XDP};
+	__u32 id;
+
+	return !attach_tcx.get(&point, &id) && id == dp->screen_id;
 }
 
 union blocked_key {

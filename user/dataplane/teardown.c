@@ -14,10 +14,10 @@
 
 #include "dataplane/bpffs.h"
 
-int detach_interface(const char *bpffs, int ifindex, const char *name, struct err *err)
+int detach_interface(struct pins *pins, int ifindex, const char *name, struct err *err)
 {
 	static const struct attach_ops *const kinds[] = {&attach_tcx, &attach_clsact};
-	struct attach_point point = {.bpffs = bpffs, .ifindex = ifindex, .name = name};
+	struct attach_point point = {.pins = pins, .ifindex = ifindex, .name = name};
 	int rc, result = 0;
 
 	for (point.hook = 0; point.hook < HOOK_COUNT; point.hook++) {
@@ -35,7 +35,7 @@ int detach_interface(const char *bpffs, int ifindex, const char *name, struct er
 	return result;
 }
 
-static int detach_all(const char *bpffs, struct err *err)
+static int detach_all(struct pins *pins, struct err *err)
 {
 	struct netlink *netlink = NULL;
 	struct link_info *links = NULL;
@@ -46,13 +46,13 @@ static int detach_all(const char *bpffs, struct err *err)
 	if (!result)
 		result = link_list(netlink, &links, &count, err);
 	for (size_t i = 0; i < count; i++) {
-		rc = detach_interface(bpffs, links[i].ifindex, links[i].name, result ? NULL : err);
+		rc = detach_interface(pins, links[i].ifindex, links[i].name, result ? NULL : err);
 		result = result ? result : rc;
 	}
 	free(links);
 	netlink_close(netlink);
 	/* Links on interfaces that have another name by now. */
-	attach_tcx_prune(bpffs, true);
+	attach_tcx_prune(pins, true);
 	return result;
 }
 
@@ -106,11 +106,14 @@ static int remove_directory(const char *bpffs)
 int dataplane_teardown(const char *bpffs, const char *interface_prefix, struct err *err)
 {
 	int rc, result, claim = bpffs_claim(bpffs, err);
+	struct pins *pins;
 
 	if (claim == -EBUSY)
 		return claim;
 	programs_log_libbpf();
-	result = detach_all(bpffs, err);
+	pins = pins_borrow(bpffs);
+	result = pins ? detach_all(pins, err) : err_set(err, ENOMEM, "out of memory while detaching");
+	pins_close(pins);
 	rc = netfilter_remove(interface_prefix, result ? NULL : err);
 	result = result ? result : rc;
 	rc = remove_pins(bpffs);

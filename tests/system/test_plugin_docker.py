@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import threading
 
 import lab
 from test_plugin_failures import plugin_status
@@ -141,17 +142,26 @@ def test_dockers_own_ipam(machine):
 def kill_engine(machine):
     """dockerd, containerd and all containers at once, as a reset of the machine would."""
     inode = os.stat(machine.namespace.path).st_ino
-    engine = {pid for pid, _, namespace in lab.processes() if namespace == inode} - {machine.node_process.pid}
-    grown = True
-    while grown:
-        children = {pid for pid, parent, _ in lab.processes() if parent in engine} - engine
-        engine |= children
-        grown = bool(children)
-    for pid in engine:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    node = {machine.node_process.pid} if machine.node_process else set()
+
+    def engine():
+        table = list(lab.processes())
+        found = {pid for pid, _, namespace in table if namespace == inode} - node
+        grown = True
+        while grown:
+            children = {pid for pid, parent, _ in table if parent in found} - found - node
+            found |= children
+            grown = bool(children)
+        return found
+
+    def none_left():
+        for pid in engine():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not engine()
+
+    lab.until(none_left, 20, what="the end of the engine")
     machine.docker_process.wait()
-    lab.until(lambda: not engine & {pid for pid, _, _ in lab.processes()}, what="the end of the engine")
     machine.docker_process = None
     for name in ("docker.pid", "exec/containerd/containerd.pid"):
         with contextlib.suppress(FileNotFoundError):
@@ -159,19 +169,32 @@ def kill_engine(machine):
 
 
 def test_an_engine_that_was_killed(cluster_machine):
-    """dockerd forgets some of its removals: the collector finds them, once Docker says that it does not know them."""
+    """With our daemon, among starts: the engine then keeps endpoints of its own for ever, which no container has."""
     machine = cluster_machine
     machine.create_network("n1")
     for name in ("c1", "c2"):
         machine.start(name, "n1")
-    kill_engine(machine)
-    machine.start_docker()
-    machine.docker("rm", "-f", "c1", "c2", check=False)
-    address = machine.start("c3", "n1")
+    starts = [threading.Thread(target=machine.docker, args=("run", "-d", "--name", f"gone{number}", "--net", "n1",
+                                                            "busybox", "sleep", "1000"), kwargs={"check": False})
+              for number in range(6)]
+    for start in starts:
+        start.start()
 
     def endpoints():
         return machine.etcd.keys("/calico/v1/host/host-a/workload")
 
-    lab.until(lambda: len(endpoints()) == 1, 150, "the collection of lost endpoints")
+    lab.until(lambda: len(endpoints()) >= 5, what="some starts that have come far")
+    machine.stop_node(signal.SIGKILL)
+    kill_engine(machine)
+    for start in starts:
+        start.join()
+    machine.start_node()
+    machine.start_docker()
+    machine.docker("rm", "-f", *machine.docker("ps", "-aq").split(), check=False)
+    address = machine.start("c3", "n1")
+    lab.until(lambda: len(endpoints()) == 1, 120, "the collection of lost endpoints")
     assert machine.routes() == {address}
     assert len(machine.workload_links()) == 1
+    machine.remove("c3")
+    lab.until(lambda: machine.docker("network", "rm", "n1", check=False).returncode == 0, 60, "the network's end")
+    assert endpoints() == []

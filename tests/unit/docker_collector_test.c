@@ -29,29 +29,48 @@ static int64_t task_clock_later(void)
 #define LOST	  "11fec705239aaaaa"
 #define OTHER	  "22fec705239bbbbb"
 
-/* ---- an engine that knows the endpoints it is told to, or fails ---- */
+/* ---- an engine that says what it is told to, or fails ---- */
 
-static const char *known_endpoint; /* NULL: the engine answers nothing but errors */
+static bool engine_fails;
+static const char *engine_containers; /* answer to /containers/json?all=1 */
+static const char *engine_entries;    /* of the network: who is connected */
+static const char *existing;	      /* a container that has this name */
+static char forgotten[256];	      /* body of the last forced disconnect */
+
+static void note_disconnect(struct evhttp_request *request)
+{
+	struct evbuffer *input = evhttp_request_get_input_buffer(request);
+	int length = evbuffer_copyout(input, forgotten, sizeof(forgotten) - 1);
+
+	forgotten[length > 0 ? length : 0] = '\0';
+}
 
 static void answer(struct evhttp_request *request, void *arg)
 {
 	struct evbuffer *body = evhttp_request_get_output_buffer(request);
+	const char *uri = evhttp_request_get_uri(request);
+	char inspect[256];
 
-	if (!known_endpoint) {
+	if (engine_fails) {
 		evhttp_send_error(request, 500, "Internal Server Error");
 		return;
 	}
-	if (!strcmp(evhttp_request_get_uri(request), "/networks"))
+	snprintf(inspect, sizeof(inspect), "/containers/%s/json", existing);
+	if (!strcmp(uri, "/networks"))
 		evbuffer_add_printf(
 			body, "[{\"Name\":\"n1\",\"Id\":\"56a2\",\"Driver\":\"calico\",\"Containers\":{}},"
 			      "{\"Name\":\"gone\",\"Id\":\"77\",\"Driver\":\"calico\"}]");
-	else if (!strcmp(evhttp_request_get_uri(request), "/networks/56a2"))
-		evbuffer_add_printf(
-			body,
-			"{\"Name\":\"n1\",\"Id\":\"56a2\",\"Containers\":{\"ep-1\":{\"Name\":\"c1\","
-			"\"EndpointID\":\"%s\",\"IPv4Address\":\"10.1.2.0/32\"}}}",
-			known_endpoint);
-	evhttp_send_reply(request, evbuffer_get_length(body) ? 200 : 404, "", NULL);
+	else if (!strcmp(uri, "/networks/56a2"))
+		evbuffer_add_printf(body, "{\"Name\":\"n1\",\"Id\":\"56a2\",\"Containers\":{%s}}",
+				    engine_entries);
+	else if (!strcmp(uri, "/containers/json?all=1"))
+		evbuffer_add_printf(body, "[%s]", engine_containers);
+	else if (!strcmp(uri, inspect))
+		evbuffer_add_printf(body, "{}");
+	else if (!strcmp(uri, "/networks/56a2/disconnect"))
+		note_disconnect(request);
+	evhttp_send_reply(request, evbuffer_get_length(body) || strstr(uri, "disconnect") ? 200 : 404, "",
+			  NULL);
 }
 
 static struct evhttp *serve_engine(const char *path)
@@ -94,7 +113,9 @@ static int setup_bench(void **state)
 	collector_stop(bench.plugin->collector);
 	bench.plugin->collector = NULL; /* the tests run it themselves */
 	passed_ms = 0;
-	known_endpoint = "none";
+	engine_fails = false;
+	engine_containers = engine_entries = existing = "";
+	*forgotten = '\0';
 	snprintf(path, sizeof(path), "%s/docker.sock", directory);
 	bench.http = serve_engine(path);
 	engine_close(bench.plugin->engine);
@@ -209,14 +230,91 @@ static void test_a_dead_endpoint_goes_after_a_minute(void **state)
 	assert_int_equal(bench.collector.endpoints, 1);
 }
 
-static void test_what_docker_knows_stays(void **state)
+/* Whether an endpoint stays that has had no interface for a minute, with what the engine says. */
+static bool stays(const char *containers, const char *entries)
 {
 	add_endpoint(ENDPOINTS LOST, "cali11fec705239", "10.1.2.0");
-	known_endpoint = LOST;
+	engine_containers = containers;
+	engine_entries = entries;
+	passed_ms = 0;
 	assert_int_equal(collect_now(), 0);
 	passed_ms = YOUNG_MS;
 	assert_int_equal(collect_now(), 0);
-	assert_non_null(value_of(bench.plugin->store, ENDPOINTS LOST));
+	forget_suspects(&bench.collector, true);
+	return value_of(bench.plugin->store, ENDPOINTS LOST) != NULL;
+}
+
+#define ENTRY(key)	 "\"" key "\":{\"Name\":\"c1\",\"EndpointID\":\"" LOST "\"}"
+#define CONTAINER(state) "{\"Id\":\"c0ffee\",\"State\":\"" state "\",\"NetworkSettings\":{\"Networks\":{}}}"
+#define RUNNING(state)                                                                                       \
+	"{\"Id\":\"c0ffee\",\"State\":\"" state                                                              \
+	"\",\"NetworkSettings\":{\"Networks\":{\"n1\":{\"EndpointID\":\"" LOST "\"}}}}"
+
+static void test_what_a_container_of_dockers_has_stays(void **state)
+{
+	assert_true(stays(CONTAINER("created"), ENTRY("c0ffee"))); /* being started */
+	assert_true(stays(CONTAINER("running"), ENTRY("c0ffee")));
+	assert_true(stays(RUNNING("running"), ""));
+	assert_true(stays(RUNNING("paused"), ENTRY("ep-1")));
+}
+
+static void test_what_only_a_record_of_dockers_has_goes(void **state)
+{
+	assert_false(stays("", ""));
+	assert_false(stays("", ENTRY("ep-1")));
+	assert_false(stays(RUNNING("created"), "")); /* it never was */
+	assert_false(stays(RUNNING("exited"), ENTRY("ep-1")));
+	assert_false(stays(CONTAINER("exited"), ENTRY("c0ffee")));
+	assert_false(stays("", ENTRY("c0ffee")));
+}
+
+static void test_docker_is_made_to_forget_a_dead_endpoint(void **state)
+{
+	assert_false(stays("", ENTRY("ep-1")));
+	assert_string_equal(forgotten, "{\"Container\":\"c1\",\"Force\":true}");
+	assert_int_equal(bench.collector.records, 1);
+}
+
+/* The engine would take the network from the container instead. */
+static void test_a_record_of_a_container_that_exists_is_a_problem(void **state)
+{
+	put(bench.plugin->store, "/calico/libnetwork/v1/56a2", "{\"NetworkID\":\"56a2\"}");
+	add_endpoint(ENDPOINTS LOST, "cali11fec705239", "10.1.2.0");
+	engine_entries = ENTRY("ep-1");
+	existing = "c1";
+	assert_int_equal(collect_now(), 0);
+	passed_ms = YOUNG_MS;
+	assert_int_equal(collect_now(), 0);
+	assert_null(value_of(bench.plugin->store, ENDPOINTS LOST));
+	assert_string_equal(forgotten, "");
+	assert_non_null(strstr(problem_text, "container c1: the Docker engine was killed"));
+	/* It is still looked for, though its endpoint is gone. */
+	existing = "";
+	assert_int_equal(collect_now(), 0);
+	assert_string_equal(forgotten, "{\"Container\":\"c1\",\"Force\":true}");
+	engine_entries = "";
+	assert_int_equal(collect_now(), 0);
+	assert_string_equal(problem_text, "");
+	assert_false(bench.collector.look_at_records);
+}
+
+/* Networks of other drivers have records as well, and live endpoints of other hosts look like them. */
+static void test_records_of_others_stay(void **state)
+{
+	engine_entries = ENTRY("ep-1");
+	bench.collector.look_at_records = true;
+	assert_int_equal(collect_now(), 0);
+	passed_ms = YOUNG_MS;
+	assert_int_equal(collect_now(), 0);
+	put(bench.plugin->store, "/calico/libnetwork/v1/56a2", "{\"NetworkID\":\"56a2\"}");
+	add_endpoint("/calico/v1/host/host-b/workload/libnetwork/libnetwork/endpoint/" LOST,
+		     "cali11fec705239", "10.1.2.0");
+	bench.collector.look_at_records = true;
+	passed_ms = 2 * YOUNG_MS;
+	assert_int_equal(collect_now(), 0);
+	passed_ms = 3 * YOUNG_MS;
+	assert_int_equal(collect_now(), 0);
+	assert_string_equal(forgotten, "");
 }
 
 /* What Docker knows cannot be known while it does not answer. The rest is done all the same. */
@@ -228,7 +326,7 @@ static void test_without_docker_no_endpoint_is_judged(void **state)
 	age_addresses("1500000000");
 	add_endpoint(ENDPOINTS LOST, "cali11fec705239", "10.1.2.9");
 	add_pair("calideadbeef000", "tmpdeadbeef000");
-	known_endpoint = NULL;
+	engine_fails = true;
 	assert_int_equal(collect_now(), 0);
 	passed_ms = YOUNG_MS;
 	assert_true(collect_now() < 0);
@@ -282,7 +380,8 @@ static void test_interfaces_without_an_endpoint_go(void **state)
 	add_pair("veth1", "tmpdeadbeef002");
 	add_endpoint(ENDPOINTS OTHER, "cali22fec705239", "10.1.2.0");
 	add_pair("cali22fec705239", "tmp22fec705239");
-	known_endpoint = OTHER;
+	engine_containers = "{\"Id\":\"c0ffee\",\"State\":\"created\"}";
+	engine_entries = "\"c0ffee\":{\"Name\":\"c2\",\"EndpointID\":\"" OTHER "\"}";
 	assert_int_equal(collect_now(), 0);
 	assert_true(has_link("calideadbeef000"));
 	passed_ms = YOUNG_MS;
@@ -333,6 +432,25 @@ static void test_without_a_store_nothing_is_touched(void **state)
 	store_close(none);
 }
 
+static void note_start(void *arg)
+{
+	++*(int *)arg;
+}
+
+/* By the stream of events, which this engine does not have. */
+static void test_an_engine_that_refuses_events_has_not_started(void **state)
+{
+	int64_t deadline = task_clock_ms() + 200;
+	int starts = 0;
+	struct err err;
+
+	assert_int_equal(engine_watch(bench.plugin->engine, note_start, &starts, &err), 0);
+	while (task_clock_ms() < deadline)
+		task_sleep(1);
+	assert_int_equal(starts, 0);
+	engine_unwatch(bench.plugin->engine);
+}
+
 static void test_runs_come_by_themselves(void **state)
 {
 	struct collector *collector;
@@ -354,7 +472,11 @@ int main(void)
 		TEST(test_addresses_without_an_endpoint_are_released),
 		TEST(test_addresses_of_other_orchestrators_stay),
 		TEST(test_a_dead_endpoint_goes_after_a_minute),
-		TEST(test_what_docker_knows_stays),
+		TEST(test_what_a_container_of_dockers_has_stays),
+		TEST(test_what_only_a_record_of_dockers_has_goes),
+		TEST(test_docker_is_made_to_forget_a_dead_endpoint),
+		TEST(test_a_record_of_a_container_that_exists_is_a_problem),
+		TEST(test_records_of_others_stay),
 		TEST(test_without_docker_no_endpoint_is_judged),
 		TEST(test_an_endpoint_whose_container_lives_stays),
 		TEST(test_an_endpoint_that_was_unplugged_goes_with_its_interface),
@@ -362,6 +484,7 @@ int main(void)
 		TEST(test_a_suspect_that_came_to_life_is_forgotten),
 		TEST(test_malformed_endpoints_are_left_alone),
 		TEST(test_without_a_store_nothing_is_touched),
+		TEST(test_an_engine_that_refuses_events_has_not_started),
 		TEST(test_runs_come_by_themselves),
 	};
 

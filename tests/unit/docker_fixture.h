@@ -28,6 +28,21 @@ void agent_remove_endpoint(struct agent *agent, const char *key)
 {
 }
 
+static struct addr held_address; /* of an endpoint in force */
+
+bool agent_has_address(const struct agent *agent, const struct addr *addr)
+{
+	return !addr_compare(&held_address, addr);
+}
+
+static char problem_text[1024]; /* that was set last; "": solved */
+
+void agent_set_problem(struct agent *agent, const char *object, const char *text)
+{
+	snprintf(problem_text, sizeof(problem_text), "%s%s%s", text ? object : "", text ? ": " : "",
+		 text ? text : "");
+}
+
 static char answer_text[4096]; /* of the last call: the answer, or the error's text */
 
 static inline void forget_file(const char *name)
@@ -67,6 +82,8 @@ static inline int setup_plugin(void **state)
 	assert_int_equal(engine_open(config.docker_host, &plugin.engine, &err), 0);
 	assert_int_equal(sandboxes_open(config.run_dir, &plugin.sandboxes, &err), 0);
 	agent_fails = false;
+	held_address = (struct addr){0};
+	*problem_text = '\0';
 	assert_int_equal(collector_start(&plugin, &plugin.collector, &err), 0);
 	fixture->plugin = &plugin;
 	return 0;

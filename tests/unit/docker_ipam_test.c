@@ -106,6 +106,20 @@ static void test_addresses_come_and_go(void **state)
 	assert_int_equal(journal_count(plugin->journal), 0);
 }
 
+/* An engine gives back what an endpoint had that it lost long ago. */
+static void test_an_address_that_an_endpoint_has_stays(void **state)
+{
+	struct plugin *plugin = plugin_of(state);
+
+	open_journal(plugin);
+	add_pool(plugin->store, "10.1.2.0/26", "");
+	assert_answer(plugin, REQUEST, "{'PoolID':'CalicoPoolIPv4','Address':''}",
+		      "{'Address':'10.1.2.0/32','Data':{}}");
+	held_address = address("10.1.2.0");
+	assert_answer(plugin, RELEASE, "{'PoolID':'CalicoPoolIPv4','Address':'10.1.2.0'}", "{}");
+	assert_int_equal(count_used(plugin->store, 4), 1);
+}
+
 static void test_ipv6_addresses(void **state)
 {
 	struct plugin *plugin = plugin_of(state);
@@ -216,6 +230,7 @@ int main(void)
 		TEST(test_a_subnet_must_be_a_pool),
 		TEST(test_what_a_pool_request_may_not_have),
 		TEST(test_addresses_come_and_go),
+		TEST(test_an_address_that_an_endpoint_has_stays),
 		TEST(test_ipv6_addresses),
 		TEST(test_dummy_gateways_are_released_without_the_store),
 		TEST(test_refused_address_requests),

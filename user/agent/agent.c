@@ -189,6 +189,16 @@ void agent_remove_endpoint(struct agent *agent, const char *key)
 	endpoints_remove(agent, key);
 }
 
+void agent_set_problem(struct agent *agent, const char *object, const char *text)
+{
+	problem_set(&agent->problems, object, text);
+}
+
+bool agent_has_address(const struct agent *agent, const struct addr *addr)
+{
+	return endpoints_have(agent, addr);
+}
+
 bool agent_in_sync(const struct agent *agent)
 {
 	return agent->phase == PHASE_ACTIVE;

@@ -36,6 +36,11 @@ int agent_apply_endpoint(struct agent *agent, const char *key, const struct work
  * caller's. */
 void agent_remove_endpoint(struct agent *agent, const char *key);
 
+/* A problem that somebody else has found, until it is solved: text NULL. */
+void agent_set_problem(struct agent *agent, const char *object, const char *text);
+/* Whether an endpoint of this host that has its interface has the address. */
+bool agent_has_address(const struct agent *agent, const struct addr *addr);
+
 /* For `calicoctl status`: a JSON object (new reference). */
 json_t *agent_status(struct agent *agent);
 bool agent_in_sync(const struct agent *agent);

@@ -126,15 +126,27 @@ static int bind_interface(struct agent *agent, struct local_endpoint *ep, struct
 	return write_map_entry(agent, ep, err);
 }
 
-static bool wants_route(const struct workload_endpoint *model, const struct addr *addr)
+static bool has_net(const struct workload_endpoint *model, const struct addr *addr)
 {
-	if (!model->active)
-		return false;
 	for (size_t i = 0; i < model->net_count; i++) {
 		if (!addr_compare(&model->nets[i], addr))
 			return true;
 	}
 	return false;
+}
+
+bool endpoints_have(const struct agent *agent, const struct addr *addr)
+{
+	for (const struct local_endpoint *ep = agent->endpoints; ep; ep = ep->hh.next) {
+		if (ep->ifindex && has_net(ep->model, addr))
+			return true;
+	}
+	return false;
+}
+
+static bool wants_route(const struct workload_endpoint *model, const struct addr *addr)
+{
+	return model->active && has_net(model, addr);
 }
 
 static void remove_routes(struct agent *agent, const struct local_endpoint *ep, bool all)

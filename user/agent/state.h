@@ -168,6 +168,8 @@ bool endpoints_look(struct agent *agent, int ifindex);
 /* Tries those again that could not be put in force. */
 void endpoints_retry(struct agent *agent);
 void endpoints_link_changed(struct agent *agent, const struct link_info *link, bool gone);
+/* Whether one that has its interface has the address. */
+bool endpoints_have(const struct agent *agent, const struct addr *addr);
 void endpoints_free(struct agent *agent);
 
 /* A free endpoint slot, or 0; and back. */

@@ -3,6 +3,7 @@
 #include "docker/collector.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -19,7 +20,8 @@
 /* Something that looks dead, by id or interface name, and since when it has. */
 struct suspect {
 	int64_t since_ms;
-	bool seen; /* in the present run */
+	bool seen;	   /* in the present run */
+	char problem[128]; /* the object of the problem that it is; "": none */
 	struct suspect *next;
 	char name[];
 };
@@ -28,31 +30,55 @@ struct collector {
 	struct plugin *plugin;
 	struct event *next;
 	bool running, stopping;
+	bool again;	      /* something has happened during a run */
+	bool look_at_records; /* the engine may keep endpoints that are gone */
 	struct wait stopped;
 	struct suspect *suspects;
-	unsigned int runs, addresses, endpoints, interfaces;
+	unsigned int runs, addresses, endpoints, interfaces, records;
 };
 
-/* Whether it has looked dead for a minute. The clock starts when it is first seen so. */
-static bool is_old_suspect(struct collector *collector, const char *name)
+/* The clock starts when it is first seen. NULL: no memory. */
+static struct suspect *suspect_get(struct collector *collector, const char *name)
 {
 	size_t length = strlen(name);
 	struct suspect *suspect;
 
 	LL_FOREACH (collector->suspects, suspect) {
 		if (!strcmp(suspect->name, name))
-			break;
+			return suspect;
 	}
-	if (!suspect) {
-		suspect = calloc(1, sizeof(*suspect) + length + 1);
-		if (!suspect)
-			return false;
-		memcpy(suspect->name, name, length + 1);
-		suspect->since_ms = task_clock_ms();
-		LL_PREPEND(collector->suspects, suspect);
-	}
+	suspect = calloc(1, sizeof(*suspect) + length + 1);
+	if (!suspect)
+		return NULL;
+	memcpy(suspect->name, name, length + 1);
+	suspect->since_ms = task_clock_ms();
+	LL_PREPEND(collector->suspects, suspect);
+	return suspect;
+}
+
+/* Whether it has looked dead for a minute. */
+static bool is_old_suspect(struct collector *collector, const char *name)
+{
+	struct suspect *suspect = suspect_get(collector, name);
+
+	if (!suspect)
+		return false;
 	suspect->seen = true;
 	return task_clock_ms() - suspect->since_ms >= YOUNG_MS;
+}
+
+static void set_problem(struct collector *collector, struct suspect *suspect, const char *object,
+			const char *text)
+{
+	snprintf(suspect->problem, sizeof(suspect->problem), "%s", object);
+	agent_set_problem(collector->plugin->agent, suspect->problem, text);
+}
+
+static void free_suspect(struct collector *collector, struct suspect *suspect)
+{
+	if (*suspect->problem)
+		agent_set_problem(collector->plugin->agent, suspect->problem, NULL);
+	free(suspect);
 }
 
 /* Lets those go that were not seen in this run: they came to life, or were removed. */
@@ -68,16 +94,82 @@ static void forget_suspects(struct collector *collector, bool all)
 			link = &suspect->next;
 		} else {
 			*link = suspect->next;
-			free(suspect);
+			free_suspect(collector, suspect);
 		}
 	}
 }
 
-/* Docker is asked once, and only when there is something to ask about. */
-static int collect_endpoints(struct collector *collector, struct snapshot *snapshot, struct err *err)
+/* What one run has found out from the engine, which is asked at most once, and only when there is a reason.
+ */
+struct inquiry {
+	struct collector *collector;
+	struct engine_endpoints endpoints;
+	bool asked;
+	int rc;
+};
+
+static int inquire(struct inquiry *inquiry, struct err *err)
 {
-	struct strings known = {0};
-	bool asked = false;
+	if (!inquiry->asked)
+		inquiry->rc = engine_endpoints(inquiry->collector->plugin->engine, &inquiry->endpoints, err);
+	inquiry->asked = true;
+	return inquiry->rc;
+}
+
+/* The engine's record of an endpoint that no container has; NULL: there is none. */
+static const struct engine_record *find_record(const struct inquiry *inquiry, const char *id)
+{
+	for (size_t i = 0; i < inquiry->endpoints.record_count; i++) {
+		if (!strcmp(inquiry->endpoints.records[i].id, id))
+			return &inquiry->endpoints.records[i];
+	}
+	return NULL;
+}
+
+/*
+ * The engine first: it asks us to delete the endpoint and to release its addresses, which nobody else has
+ * yet. While it keeps the record the network cannot be removed, nor a container of that name be started.
+ */
+static int forget_record(struct collector *collector, const struct engine_record *record)
+{
+	struct suspect *suspect = suspect_get(collector, record->id);
+	char object[sizeof(suspect->problem)];
+	struct err err;
+	int rc = engine_forget(collector->plugin->engine, record, &err);
+
+	if (!rc) {
+		log_info("docker",
+			 "made the Docker engine forget endpoint %.12s: container %s does not exist",
+			 record->id, record->name);
+		collector->records++;
+	} else if (rc == -EBUSY && suspect) {
+		snprintf(object, sizeof(object), "container %.100s", record->name);
+		set_problem(collector, suspect, object, err.text);
+	} else {
+		log_debug("docker", "%s; trying again", err.text);
+	}
+	return rc;
+}
+
+static int remove_dead(struct collector *collector, const struct inquiry *inquiry, const char *id,
+		       struct err *err)
+{
+	const struct engine_record *record = find_record(inquiry, id);
+	int rc;
+
+	if (record && forget_record(collector, record) < 0)
+		collector->look_at_records = true;
+	rc = endpoint_remove(collector->plugin, id, err);
+	if (rc < 0)
+		return rc;
+	log_info("docker", "removed endpoint %.12s: no container has it", id);
+	collector->endpoints++;
+	return 0;
+}
+
+static int collect_endpoints(struct inquiry *inquiry, struct snapshot *snapshot, struct err *err)
+{
+	struct collector *collector = inquiry->collector;
 	int rc = 0;
 
 	for (size_t i = 0; !rc && !collector->stopping && i < snapshot->nodes.count; i++) {
@@ -87,21 +179,50 @@ static int collect_endpoints(struct collector *collector, struct snapshot *snaps
 		if (!*model || !endpoint_key_is_ours(snapshot->nodes.nodes[i].key, &id) ||
 		    !snapshot_is_unplugged(snapshot, *model) || !is_old_suspect(collector, id))
 			continue;
-		if (!asked)
-			rc = engine_endpoints(collector->plugin->engine, &known, err);
-		asked = true;
-		if (rc < 0 || strings_has(&known, id))
+		rc = inquire(inquiry, err);
+		if (rc < 0 || strings_has(&inquiry->endpoints.alive, id))
 			continue;
-		rc = endpoint_remove(collector->plugin, id, err);
+		rc = remove_dead(collector, inquiry, id, err);
 		if (rc < 0)
 			continue;
-		log_info("docker", "removed endpoint %.12s: it has no container, and Docker does not know it",
-			 id);
 		workload_endpoint_free(*model);
 		*model = NULL; /* its addresses are free now */
-		collector->endpoints++;
 	}
-	strings_done(&known);
+	return rc;
+}
+
+static bool is_last_of_any(const struct store_list *list, const char *id)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (!strcmp(key_last(list->nodes[i].key), id))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Records in networks of ours whose endpoint is gone already, here and on all hosts. Looked for when an
+ * engine has come back, and as long as there are some: all endpoints of the cluster must be read for it.
+ */
+static int collect_records(struct inquiry *inquiry, const struct snapshot *snapshot, struct err *err)
+{
+	struct collector *collector = inquiry->collector;
+	struct store_list hosts = {0};
+	int rc = inquire(inquiry, err);
+
+	if (!rc && inquiry->endpoints.record_count)
+		rc = store_list(collector->plugin->store, KEY_HOSTS, &hosts, err);
+	collector->look_at_records = rc < 0;
+	for (size_t i = 0; !rc && !collector->stopping && i < inquiry->endpoints.record_count; i++) {
+		const struct engine_record *record = &inquiry->endpoints.records[i];
+
+		if (!is_last_of_any(&snapshot->networks, record->network) ||
+		    is_last_of_any(&hosts, record->id) ||
+		    (is_old_suspect(collector, record->id) && !forget_record(collector, record)))
+			continue;
+		collector->look_at_records = true;
+	}
+	store_list_done(&hosts);
 	return rc;
 }
 
@@ -140,6 +261,7 @@ static bool is_lost_address(void *arg, const struct addr *addr, long age_s)
 static int collect(struct collector *collector, struct err *err)
 {
 	struct plugin *plugin = collector->plugin;
+	struct inquiry inquiry = {.collector = collector};
 	struct snapshot snapshot;
 	int rc = snapshot_take(plugin, &snapshot, err), r;
 	struct err second;
@@ -147,7 +269,10 @@ static int collect(struct collector *collector, struct err *err)
 	if (rc < 0)
 		return rc;
 	/* One kind's failure (Docker is down) must not keep the others. */
-	rc = collect_endpoints(collector, &snapshot, err);
+	rc = collect_endpoints(&inquiry, &snapshot, err);
+	if (!rc && !collector->stopping && collector->look_at_records)
+		rc = collect_records(&inquiry, &snapshot, err);
+	engine_endpoints_done(&inquiry.endpoints);
 	r = collect_interfaces(collector, &snapshot, rc ? &second : err);
 	rc = rc ? rc : r;
 	r = collector->stopping ? 0
@@ -164,6 +289,9 @@ static void schedule(struct collector *collector)
 	/* What looked dead is looked at again as soon as it may be judged. */
 	struct timeval delay = {collector->suspects || collector->runs < 2 ? YOUNG_S + 1 : INTERVAL_S, 0};
 
+	if (collector->again)
+		delay.tv_sec = 0;
+	collector->again = false;
 	event_add(collector->next, &delay);
 }
 
@@ -188,8 +316,12 @@ static void on_next(evutil_socket_t fd, short events, void *arg)
 {
 	struct collector *collector = arg;
 
-	if (collector->running || collector->stopping)
+	if (collector->stopping)
 		return;
+	if (collector->running) {
+		collector->again = true;
+		return;
+	}
 	collector->running = true;
 	if (task_start(run, collector) < 0) {
 		collector->running = false;
@@ -200,6 +332,12 @@ static void on_next(evutil_socket_t fd, short events, void *arg)
 void collector_run_soon(struct collector *collector)
 {
 	event_active(collector->next, EV_TIMEOUT, 0);
+}
+
+void collector_engine_started(struct collector *collector)
+{
+	collector->look_at_records = true;
+	collector_run_soon(collector);
 }
 
 int collector_start(struct plugin *plugin, struct collector **ret, struct err *err)
@@ -309,6 +447,7 @@ int collector_reclaim(struct collector *collector, const struct addr *addr, stru
 
 json_t *collector_status(const struct collector *collector)
 {
-	return json_pack("{s:i, s:i, s:i, s:i}", "runs", collector->runs, "addresses", collector->addresses,
-			 "endpoints", collector->endpoints, "interfaces", collector->interfaces);
+	return json_pack("{s:i, s:i, s:i, s:i, s:i}", "runs", collector->runs, "addresses",
+			 collector->addresses, "endpoints", collector->endpoints, "interfaces",
+			 collector->interfaces, "records", collector->records);
 }

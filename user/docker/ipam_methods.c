@@ -218,9 +218,14 @@ int address_give_back(struct call *call, struct err *err)
 	/* dockerd gives the dummy gateways back too, at every end of a network. */
 	if (rc < 0 || !cidr.addr.family || addr_is_unspecified(&cidr.addr))
 		return rc;
+	addr_format(&cidr.addr, text);
+	/* An endpoint goes before its addresses do: this is about one that had the address long ago. */
+	if (agent_has_address(plugin->agent, &cidr.addr)) {
+		log_info("docker", "address %s is not released: an endpoint of this host has it now", text);
+		return 0;
+	}
 	rc = address_release(plugin, &cidr.addr, (long long)time(NULL), err);
 	if (rc < 0) {
-		addr_format(&cidr.addr, text);
 		log_warn("docker", "address %s is not released yet: %s; trying again until it is", text,
 			 err->text);
 		rc = journal_add(plugin->journal, JOURNAL_ADDRESS, text, err);

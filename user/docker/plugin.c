@@ -12,6 +12,13 @@
 #include "docker/router.h"
 #include "util/log.h"
 
+static void on_engine_start(void *arg)
+{
+	struct plugin *plugin = arg;
+
+	collector_engine_started(plugin->collector);
+}
+
 static int redo(void *arg, enum journal_kind kind, const char *id, long long when, struct err *err)
 {
 	struct plugin *plugin = arg;
@@ -74,6 +81,8 @@ int plugin_start(const struct config *config, struct store *store, struct agent 
 	if (!rc)
 		rc = collector_start(plugin, &plugin->collector, err);
 	if (!rc)
+		rc = engine_watch(plugin->engine, on_engine_start, plugin, err);
+	if (!rc)
 		rc = serve(plugin, err);
 	if (rc < 0) {
 		plugin_stop(plugin);
@@ -89,6 +98,7 @@ void plugin_stop(struct plugin *plugin)
 	if (!plugin)
 		return;
 	server_stop(plugin->server);
+	engine_unwatch(plugin->engine);
 	collector_stop(plugin->collector);
 	journal_close(plugin->journal);
 	engine_close(plugin->engine);

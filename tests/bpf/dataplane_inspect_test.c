@@ -10,7 +10,7 @@
 
 #include <bpf/bpf.h>
 
-#include "dataplane/inspect.h"
+#include "inspect/inspect.h"
 
 static struct inspect *open_inspect(void)
 {

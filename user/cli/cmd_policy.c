@@ -9,7 +9,7 @@
 
 #include "cli/endpoints.h"
 #include "cli/profile_names.h"
-#include "dataplane/inspect.h"
+#include "inspect/inspect.h"
 
 /* Docker's ids. */
 #define ID_LENGTH 64

@@ -4,10 +4,11 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/bgp_peers.h"
-#include "cli/bird.h"
+#include "routing/bird.h"
 #include "cli/daemon.h"
 #include "cli/duration.h"
 #include "cli/status_daemon.h"
@@ -53,7 +54,8 @@ static int show_peers(struct ctl *ctl, unsigned int family)
 	const char *path = ctl_text(ctl, "%s/bird.ctl", ctl->config->run_dir);
 	struct bird_peer *peers;
 	struct table table;
-	int r = bird_peers(&ctl->out.arena, path, &peers);
+	size_t count;
+	int r = bird_peers(path, &peers, &count);
 
 	if (r == -EACCES)
 		return ctl_is_root(ctl) ? STATUS_FAILED : STATUS_ROOT;
@@ -63,12 +65,14 @@ static int show_peers(struct ctl *ctl, unsigned int family)
 		return STATUS_DONE;
 	}
 	table_init(&table, peer_columns, 5);
-	for (const struct bird_peer *peer = peers; peer; peer = peer->next)
+	for (const struct bird_peer *peer = peers; peer < peers + count; peer++) {
 		if (peer->family == family)
 			table_add(&table, peer->address, peer->type, peer->state, peer->since, peer->info);
+	}
 	out_table(&ctl->out, family == 6 ? "ipv6_peers" : "ipv4_peers", &table);
 	out_prose(&ctl->out, "\n");
 	table_done(&table);
+	free(peers);
 	return STATUS_DONE;
 }
 

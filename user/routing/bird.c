@@ -3,7 +3,7 @@
  * The routing daemon's BGP sessions. Answers of BIRD are lines "CCCC-text", with a blank instead of '-' on
  * the last one, or " text" for one more line of the same code (BIRD 2 user's guide, "Remote control").
  */
-#include "cli/bird.h"
+#include "routing/bird.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -28,62 +28,53 @@ static const struct {
 	{"Global_", "global"},
 };
 
-static char *replace_underscores(struct arena *arena, const char *text, char by)
-{
-	char *copy = arena_copy(arena, text);
-
-	for (char *c = copy; *c; c++)
-		if (*c == '_')
-			*c = by;
-	return copy;
-}
-
-static bool parse_name(struct arena *arena, const char *name, struct bird_peer *ret)
+/* The name after its prefix as an address, with `by` for each '_'. */
+static bool parse_address(const char *text, char by, struct bird_peer *ret)
 {
 	struct addr addr;
 
+	if (strlen(text) >= sizeof(ret->address))
+		return false;
+	for (size_t i = 0; i <= strlen(text); i++)
+		ret->address[i] = text[i] == '_' ? by : text[i];
+	if (addr_parse(ret->address, &addr) < 0)
+		return false;
+	ret->family = addr.family;
+	return true;
+}
+
+static bool parse_name(const char *name, struct bird_peer *ret)
+{
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		size_t length = strlen(kinds[i].prefix);
 
 		if (strncmp(name, kinds[i].prefix, length) != 0)
 			continue;
 		ret->type = kinds[i].type;
-		ret->address = replace_underscores(arena, name + length, '.');
-		if (addr_parse(ret->address, &addr) < 0)
-			ret->address = replace_underscores(arena, name + length, ':');
-		if (addr_parse(ret->address, &addr) < 0)
-			return false;
-		ret->family = addr.family;
-		return true;
+		return parse_address(name + length, '.', ret) || parse_address(name + length, ':', ret);
 	}
 	return false;
 }
 
-bool bird_parse_protocol(struct arena *arena, const char *line, struct bird_peer *ret)
+bool bird_parse_protocol(const char *line, struct bird_peer *ret)
 {
-	char name[NAME_MAX_LENGTH + 1], state[16], since[32];
+	char name[NAME_MAX_LENGTH + 1], *fraction;
 	int rest = -1;
 
+	*ret = (struct bird_peer){};
 	/* name, protocol, table, state, since; the rest of the line is free text */
-	if (sscanf(line, "%63s %*s %*s %15s %31s %n", name, state, since, &rest) != 3 || rest < 0)
+	if (sscanf(line, "%63s %*s %*s %15s %31s %n", name, ret->state, ret->since, &rest) != 3 || rest < 0)
 		return false;
-	*ret = (struct bird_peer){0};
-	if (!parse_name(arena, name, ret))
+	if (!parse_name(name, ret))
 		return false;
-
 	/* BIRD 2 shows fractions of seconds. */
-	char *fraction = strchr(since, ':') ? strchr(since, '.') : NULL;
-
+	fraction = strchr(ret->since, ':') ? strchr(ret->since, '.') : NULL;
 	if (fraction)
 		*fraction = '\0';
-	ret->state = arena_copy(arena, state);
-	ret->since = arena_copy(arena, since);
-
-	char *info = arena_copy(arena, line + rest);
-
-	for (size_t length = strlen(info); length && isspace((unsigned char)info[length - 1]); length--)
-		info[length - 1] = '\0';
-	ret->info = info;
+	snprintf(ret->info, sizeof(ret->info), "%s", line + rest);
+	for (size_t length = strlen(ret->info); length && isspace((unsigned char)ret->info[length - 1]);
+	     length--)
+		ret->info[length - 1] = '\0';
 	return true;
 }
 
@@ -104,27 +95,38 @@ static int line_code(const char *line, int previous, const char **ret_text, bool
 	return code;
 }
 
-int bird_read_protocols(struct arena *arena, FILE *socket, struct bird_peer **ret)
+int bird_read_protocols(FILE *socket, struct bird_peer **ret, size_t *ret_count)
 {
 	enum { PROTOCOL_LIST = 1002, FIRST_ERROR = 8000 };
-	struct bird_peer **tail = ret, peer;
+	struct bird_peer *peers = NULL, *more, peer;
+	size_t size = 0, count = 0;
 	char *line = NULL;
 	const char *text;
-	size_t size = 0;
 	bool last = false;
-	int code = 0;
+	int code = 0, r = 0;
 
-	*ret = NULL;
-	while (!last && code >= 0 && getline(&line, &size, socket) > 0) {
+	while (r == 0 && !last && code >= 0 && getline(&line, &size, socket) > 0) {
 		code = line_code(line, code, &text, &last);
-		if (code != PROTOCOL_LIST || !bird_parse_protocol(arena, text, &peer))
+		if (code != PROTOCOL_LIST || !bird_parse_protocol(text, &peer))
 			continue;
-		*tail = arena_alloc(arena, sizeof(peer));
-		**tail = peer;
-		tail = &(*tail)->next;
+		more = reallocarray(peers, count + 1, sizeof(*peers));
+		if (more) {
+			peers = more;
+			peers[count++] = peer;
+		} else {
+			r = -ENOMEM;
+		}
 	}
 	free(line);
-	return last && code >= 0 && code < FIRST_ERROR ? 0 : -EBADMSG;
+	if (r == 0 && (!last || code < 0 || code >= FIRST_ERROR))
+		r = -EBADMSG;
+	if (r < 0) {
+		free(peers);
+		return r;
+	}
+	*ret = peers;
+	*ret_count = count;
+	return 0;
 }
 
 static int connect_to(const char *path)
@@ -148,7 +150,7 @@ static int connect_to(const char *path)
 	return r;
 }
 
-int bird_peers(struct arena *arena, const char *path, struct bird_peer **ret)
+int bird_peers(const char *path, struct bird_peer **ret, size_t *ret_count)
 {
 	static const char command[] = "show protocols\n";
 	int fd = connect_to(path), r = -EBADMSG;
@@ -167,7 +169,7 @@ int bird_peers(struct arena *arena, const char *path, struct bird_peer **ret)
 	/* BIRD speaks first: "0001 BIRD 2.0.12 ready." */
 	if (getline(&greeting, &size, socket) > 0 && !strncmp(greeting, "0001 ", 5) &&
 	    send(fd, command, strlen(command), MSG_NOSIGNAL) == (ssize_t)strlen(command))
-		r = bird_read_protocols(arena, socket, ret);
+		r = bird_read_protocols(socket, ret, ret_count);
 	free(greeting);
 	fclose(socket);
 	return r;

@@ -3,8 +3,8 @@
  * Read-only view of the policy that is loaded, through the pins: what the programs decide by, whatever the
  * datastore says, and whether or not a daemon runs.
  */
-#ifndef DATAPLANE_INSPECT_H
-#define DATAPLANE_INSPECT_H
+#ifndef INSPECT_INSPECT_H
+#define INSPECT_INSPECT_H
 
 #include <stdbool.h>
 

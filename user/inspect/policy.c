@@ -5,7 +5,7 @@
  * so a rule comes next when it is next in every sequence that has it. Of several such rules no packet can
  * tell the order: those of one object stay together, by position.
  */
-#include "dataplane/inspect_maps.h"
+#include "inspect/maps.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Pins of the policy maps opened for reading, and the endpoints in them. */
-#include "dataplane/inspect_maps.h"
+#include "inspect/maps.h"
 
 #include <errno.h>
 #include <stdlib.h>

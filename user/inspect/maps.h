@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The maps behind inspect.h. Private to inspect*.c. */
-#ifndef DATAPLANE_INSPECT_MAPS_H
-#define DATAPLANE_INSPECT_MAPS_H
+/* The maps behind inspect.h, private to this folder. */
+#ifndef INSPECT_MAPS_H
+#define INSPECT_MAPS_H
 
-#include "dataplane/inspect.h"
+#include "inspect/inspect.h"
 
 enum inspect_map {
 	INSPECT_ENDPOINT,

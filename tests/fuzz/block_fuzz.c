@@ -32,7 +32,7 @@ static void block(const char *text)
 	}
 	check_block(text, block);
 	attribute = json_pack("{s:s, s:{}}", "handle_id", "fuzz", "secondary");
-	count = block_assign_any(block, 3, attribute, addrs);
+	count = block_assign_any(block, 3, NULL, attribute, addrs);
 	check_block(text, block);
 	for (size_t i = 0; i < count; i++)
 		fuzz_check(block_release(block, &addrs[i], NULL) == 0, text);

@@ -311,12 +311,69 @@ static void unspecified(void **state)
 	assert_string_equal(addr_format(&none, text), "");
 }
 
+static void unusable_networks(void **state)
+{
+	static const struct {
+		const char *cidr, *why;
+	} rows[] = {
+		{"0.0.0.0/0", "no host"},
+		{"0.1.0.0/16", "no host"},
+		{"10.0.0.0/8", NULL},
+		{"100.64.0.0/10", NULL},
+		{"127.0.0.0/8", "loopback"},
+		{"127.10.0.0/16", "loopback"},
+		{"126.0.0.0/8", NULL},
+		{"128.0.0.0/8", NULL},
+		{"169.254.0.0/16", "link-local"},
+		{"169.0.0.0/8", "link-local"},
+		{"169.254.1.1", "link-local"},
+		{"169.253.0.0/16", NULL},
+		{"192.0.2.0/26", NULL},
+		{"223.255.255.0/24", NULL},
+		{"224.0.0.0/8", "group"},
+		{"239.1.0.0/16", "group"},
+		{"240.0.0.0/26", "reserved"},
+		{"255.255.255.0/24", "reserved"},
+		{"128.0.0.0/1", "link-local"},
+		{"::/0", "loopback"},
+		{"::/64", "loopback"},
+		{"::1", "loopback"},
+		{"::ffff:10.0.0.0/112", "mapped"},
+		{"0:0:0:1::/64", NULL},
+		{"64:ff9b::/96", NULL},
+		{"fd80::/64", NULL},
+		{"fe80::/64", "link-local"},
+		{"febf::/122", "link-local"},
+		{"fec0::/10", NULL},
+		{"ff02::/16", "group"},
+		{"f000::/4", "link-local"},
+		{"2001:db8::/122", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cidr cidr;
+		const char *why;
+
+		assert_int_equal(cidr_parse(rows[i].cidr, &cidr), 0);
+		why = cidr_unusable(&cidr);
+		if (!why != !rows[i].why || (why && !strstr(why, rows[i].why)))
+			fail_msg("%s: %s", rows[i].cidr, why ? why : "usable");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses),   cmocka_unit_test(networks), cmocka_unit_test(network_keys),
-		cmocka_unit_test(macs),	       cmocka_unit_test(masks),	   cmocka_unit_test(containment),
-		cmocka_unit_test(overlap),     cmocka_unit_test(order),	   cmocka_unit_test(addition),
+		cmocka_unit_test(unusable_networks),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(networks),
+		cmocka_unit_test(network_keys),
+		cmocka_unit_test(macs),
+		cmocka_unit_test(masks),
+		cmocka_unit_test(containment),
+		cmocka_unit_test(overlap),
+		cmocka_unit_test(order),
+		cmocka_unit_test(addition),
 		cmocka_unit_test(unspecified),
 	};
 

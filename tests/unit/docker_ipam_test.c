@@ -67,6 +67,9 @@ static void test_a_subnet_must_be_a_pool(void **state)
 		       "The requested subnet must match the CIDR of a configured Calico IP Pool");
 	assert_refused(plugin, POOL, "{" GLOBAL ",'Pool':'10.2.0.0/16'}", 500, "must match");
 	assert_refused(plugin, POOL, "{" GLOBAL ",'Pool':'10.3.0.0/16'}", 500, "must match");
+	add_pool(plugin->store, "127.1.0.0/16", "");
+	assert_refused(plugin, POOL, "{" GLOBAL ",'Pool':'127.1.0.0/16'}", 500, "has loopback addresses");
+	assert_refused(plugin, POOL, "{" GLOBAL ",'Pool':'0.0.0.0/0'}", 500, "which no container can have");
 	assert_refused(plugin, POOL, "{" GLOBAL ",'Pool':'fd80::/64'}", 400, "not of IPv4");
 	assert_refused(plugin, POOL, "{" GLOBAL ",'Pool':'192.168.0.0/33'}", 400,
 		       "not an IP address or CIDR");

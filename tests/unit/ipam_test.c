@@ -400,6 +400,142 @@ static void test_the_queue_has_a_time_limit(void **state)
 	task_unlock(&ipam.lock);
 }
 
+static const char *is_gateway(void *arg, const struct addr *addr)
+{
+	struct addr gateway = address(arg);
+
+	return addr_compare(addr, &gateway) ? NULL : "a gateway of this host";
+}
+
+/* Hosts register their addresses; what else is known comes from the owner of `struct ipam`. */
+static void test_addresses_of_hosts_are_not_given_out(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct addr got[64];
+	struct err err = {""};
+	int count;
+
+	ipam.reserved = is_gateway;
+	ipam.reserved_arg = "10.1.2.1";
+	add_pool(store, "10.1.2.0/26", "");
+	put(store, "/calico/bgp/v1/host/host-b/ip_addr_v4", "10.1.2.0");
+	put(store, "/calico/bgp/v1/host/host-b/ip_addr_v6", "");
+	put(store, "/calico/bgp/v1/host/host-c/ip_addr_v4", "nonsense");
+	assert_string_equal(take(&ipam), "10.1.2.2");
+	assert_int_equal(try_take(&ipam, "10.1.2.0", &err), -EADDRNOTAVAIL);
+	assert_non_null(strstr(err.text, "10.1.2.0 is the registered address of a host"));
+	assert_int_equal(try_take(&ipam, "10.1.2.1", &err), -EADDRNOTAVAIL);
+	assert_non_null(strstr(err.text, "10.1.2.1 is a gateway of this host"));
+
+	count = try_any(&ipam, 4, 64, NULL, got, &err);
+	assert_int_equal(count, 61);
+	for (int i = 0; i < count; i++)
+		assert_in_range(got[i].bytes[3], 3, 63);
+	assert_int_equal(try_any(&ipam, 4, 1, NULL, got, &err), -ENOSPC);
+
+	/* The host has gone: its address is free. */
+	drop(store, "/calico/bgp/v1/host/host-b/ip_addr_v4");
+	assert_string_equal(take(&ipam), "10.1.2.0");
+}
+
+static void test_ipv6_addresses_of_hosts_are_not_given_out(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct addr got;
+	struct err err = {""};
+	char text[ADDR_TEXT];
+
+	add_pool(store, "fd80::/122", "");
+	put(store, "/calico/bgp/v1/host/host-b/ip_addr_v6", "fd80:0::0");
+	assert_int_equal(try_any(&ipam, 6, 1, NULL, &got, &err), 1);
+	assert_string_equal(addr_format(&got, text), "fd80::1");
+}
+
+static void test_pools_of_unusable_addresses_are_not_used(void **state)
+{
+	static const char *const pools[] = {"127.1.0.0/16", "224.0.0.0/24", "169.254.0.0/16", "0.0.0.0/0"};
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a");
+	struct addr got;
+	struct err err = {""};
+
+	for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++)
+		add_pool(store, pools[i], "");
+	assert_int_equal(try_any(&ipam, 4, 1, NULL, &got, &err), -ENOSPC);
+	assert_int_equal(try_any(&ipam, 4, 1, pools[0], &got, &err), -ENOENT);
+	assert_int_equal(try_take(&ipam, "127.1.0.1", &err), -ENOENT);
+	assert_int_equal(count_blocks(store, 4), 0);
+	add_pool(store, "10.1.2.0/26", "");
+	assert_string_equal(take(&ipam), "10.1.2.0");
+}
+
+/* For users who name no pool. The text lasts until the next call. */
+static const char *take_chosen(struct ipam *ipam)
+{
+	static char text[ADDR_TEXT];
+	json_t *attribute = ipam_attribute(ipam->host, "libnetwork");
+	struct addr addr;
+	struct err err = {""};
+
+	if (ipam_assign_chosen(ipam, 4, attribute, &addr, &err) < 0)
+		fail_msg("%s", err.text);
+	json_decref(attribute);
+	return addr_format(&addr, text);
+}
+
+static void test_a_new_pool_moves_nobody(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam a = on_host(store, "host-a"), b = on_host(store, "host-b");
+	struct addr got[64];
+	struct err err;
+
+	add_pool(store, "10.5.0.0/25", "");
+	assert_memory_equal(take_chosen(&a), "10.5.0.", 7);
+	/* Sorted before it, and with a block of this host. */
+	add_pool(store, "10.1.0.0/25", "");
+	assert_int_equal(try_any(&a, 4, 3, "10.1.0.0/25", got, &err), 3);
+	for (int i = 1; i < 64; i++)
+		take_chosen(&a);
+	assert_memory_equal(take_chosen(&a), "10.5.0.", 7); /* its second block */
+	assert_memory_equal(take_chosen(&b), "10.5.0.", 7); /* borrowed: none is left there */
+	for (int i = 2; i < 64; i++)
+		take_chosen(&b);
+	/* Full: others serve, until there is room again. */
+	assert_memory_equal(take_chosen(&a), "10.1.0.", 7);
+	assert_int_equal(give_back(&a, "10.5.0.7"), 0);
+	assert_string_equal(take_chosen(&b), "10.5.0.7");
+	/* Gone: another is chosen, and kept to when the first comes back. */
+	remove_pool(store, "10.5.0.0/25");
+	assert_memory_equal(take_chosen(&a), "10.1.0.", 7);
+	add_pool(store, "10.0.0.0/25", "");
+	add_pool(store, "10.5.0.0/25", "");
+	assert_int_equal(give_back(&a, "10.5.0.9"), 0);
+	assert_memory_equal(take_chosen(&a), "10.1.0.", 7);
+	assert_memory_equal(take_chosen(&b), "10.1.0.", 7);
+}
+
+/* Addresses of before there was a choice, or after a store that has lost it. */
+static void test_the_pool_in_use_is_chosen(void **state)
+{
+	struct store *store = store_of(state);
+	struct ipam ipam = on_host(store, "host-a"), other = on_host(store, "host-b");
+	struct addr got[2];
+	struct err err;
+
+	add_pool(store, "10.1.0.0/16", "");
+	add_pool(store, "10.2.0.0/16", "");
+	add_pool(store, "10.3.0.0/16", "");
+	assert_int_equal(try_any(&ipam, 4, 1, "10.1.0.0/16", got, &err), 1);
+	assert_int_equal(try_any(&other, 4, 2, "10.2.0.0/16", got, &err), 2);
+	assert_memory_equal(take_chosen(&ipam), "10.2.", 5);
+	assert_int_equal(try_any(&ipam, 4, 2, "10.3.0.0/16", got, &err), 2);
+	assert_int_equal(try_any(&ipam, 4, 2, "10.3.0.0/16", got, &err), 2);
+	assert_memory_equal(take_chosen(&ipam), "10.2.", 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +557,11 @@ int main(void)
 		EACH(test_an_own_block_whose_key_was_lost_is_found_again),
 		EACH(test_a_broken_block_is_passed_over),
 		EACH(test_a_block_under_a_wrong_key_is_refused),
+		EACH(test_addresses_of_hosts_are_not_given_out),
+		EACH(test_ipv6_addresses_of_hosts_are_not_given_out),
+		EACH(test_pools_of_unusable_addresses_are_not_used),
+		EACH(test_a_new_pool_moves_nobody),
+		EACH(test_the_pool_in_use_is_chosen),
 		EACH(test_concurrent_requests_of_one_process),
 		EACH(test_the_queue_has_a_time_limit),
 	};

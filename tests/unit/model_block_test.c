@@ -273,7 +273,7 @@ static void queue_order(void **state)
 	struct addr got[BLOCK_SIZE + 1];
 
 	/* The network's and the broadcast address are ordinary ones. */
-	assert_int_equal(block_assign_any(block, 2, attribute, got), 2);
+	assert_int_equal(block_assign_any(block, 2, NULL, attribute, got), 2);
 	check_addr(&got[0], "10.0.0.192");
 	check_addr(&got[1], "10.0.0.193");
 	assert_int_equal(block_release(block, &got[0], NULL), 0);
@@ -281,14 +281,46 @@ static void queue_order(void **state)
 	assert_int_equal(block->unallocated[62], 0);
 
 	/* What was released last comes last. */
-	assert_int_equal(block_assign_any(block, BLOCK_SIZE + 1, attribute, got), 63);
+	assert_int_equal(block_assign_any(block, BLOCK_SIZE + 1, NULL, attribute, got), 63);
 	check_addr(&got[0], "10.0.0.194");
 	check_addr(&got[61], "10.0.0.255");
 	check_addr(&got[62], "10.0.0.192");
 	assert_int_equal(json_array_size(block->attributes), 1);
 	check_invariants(block);
-	assert_int_equal(block_assign_any(block, 1, attribute, got), 0);
+	assert_int_equal(block_assign_any(block, 1, NULL, attribute, got), 0);
 	assert_int_equal(block_used(block), 64);
+	json_decref(attribute);
+	block_free(block);
+}
+
+static bool is_even(void *arg, const struct addr *addr)
+{
+	return addr->bytes[3] % 2 == 0;
+}
+
+static bool is_none(void *arg, const struct addr *addr)
+{
+	return false;
+}
+
+static void addresses_that_may_not_be_assigned_stay_in_the_queue(void **state)
+{
+	const struct block_filter even = {is_even, NULL}, none = {is_none, NULL};
+	struct block *block = new_block("10.0.0.192/26");
+	json_t *attribute = json_of("{'handle_id':null,'secondary':null}");
+	struct addr got[BLOCK_SIZE];
+
+	assert_int_equal(block_assign_any(block, 2, &none, attribute, got), 0);
+	assert_int_equal(json_array_size(block->attributes), 0);
+	assert_int_equal(block_assign_any(block, 2, &even, attribute, got), 2);
+	check_addr(&got[0], "10.0.0.192");
+	check_addr(&got[1], "10.0.0.194");
+	check_invariants(block);
+	assert_int_equal(block_assign_any(block, BLOCK_SIZE, &even, attribute, got), 30);
+	assert_int_equal(block_assign_any(block, 2, NULL, attribute, got), 2);
+	check_addr(&got[0], "10.0.0.193");
+	check_addr(&got[1], "10.0.0.195");
+	check_invariants(block);
 	json_decref(attribute);
 	block_free(block);
 }
@@ -298,7 +330,7 @@ static void nothing_wanted_leaves_no_attribute(void **state)
 	struct block *block = new_block("10.0.0.0/26");
 	json_t *attribute = json_of("{'handle_id':'x'}");
 
-	assert_int_equal(block_assign_any(block, 0, attribute, NULL), 0);
+	assert_int_equal(block_assign_any(block, 0, NULL, attribute, NULL), 0);
 	assert_int_equal(json_array_size(block->attributes), 0);
 	check_invariants(block);
 	json_decref(attribute);
@@ -322,7 +354,7 @@ static void given_addresses(void **state)
 		assert_int_equal(block_assign(block, &addr, attribute), -ERANGE);
 		assert_int_equal(block_release(block, &addr, NULL), -ERANGE);
 	}
-	assert_int_equal(block_assign_any(block, 1, attribute, &got), 1);
+	assert_int_equal(block_assign_any(block, 1, NULL, attribute, &got), 1);
 	check_addr(&got, "fd80::41");
 	assert_int_equal(block_used(block), 3);
 	json_decref(attribute);
@@ -344,7 +376,7 @@ static void attributes_are_shared_and_renumbered(void **state)
 	for (size_t i = 0; i < ROWS(attributes); i++) {
 		json_t *attribute = json_of(attributes[i]);
 
-		assert_int_equal(block_assign_any(block, 1, attribute, &addrs[i]), 1);
+		assert_int_equal(block_assign_any(block, 1, NULL, attribute, &addrs[i]), 1);
 		assert_int_equal(block->allocations[i], indices[i]);
 		/* The block has its own copy. */
 		json_object_clear(attribute);
@@ -401,7 +433,7 @@ static void random_operations_keep_the_invariants(void **state)
 		} else if (seed >> 30 == 1) {
 			assert_int_equal(block_assign(block, &addr, attribute), used[ordinal] ? -EEXIST : 0);
 			used[ordinal] = true;
-		} else if (round % 8 == 0 && block_assign_any(block, 1, attribute, &addr) == 1) {
+		} else if (round % 8 == 0 && block_assign_any(block, 1, NULL, attribute, &addr) == 1) {
 			assert_false(used[addr.bytes[3]]);
 			used[addr.bytes[3]] = true;
 		}
@@ -526,6 +558,7 @@ int main(void)
 		cmocka_unit_test(new_block_text),
 		cmocka_unit_test(queue_order),
 		cmocka_unit_test(nothing_wanted_leaves_no_attribute),
+		cmocka_unit_test(addresses_that_may_not_be_assigned_stay_in_the_queue),
 		cmocka_unit_test(given_addresses),
 		cmocka_unit_test(attributes_are_shared_and_renumbered),
 		cmocka_unit_test(random_operations_keep_the_invariants),

@@ -59,6 +59,7 @@ void addresses_changed(struct agent *agent, const struct interface_address *addr
 {
 	note(agent, address->ifindex, &address->addr, gone);
 	note(agent, address->ifindex, &address->broadcast, gone);
+	reserved_own_changed(agent, address, gone);
 }
 
 int addresses_start(struct agent *agent, struct err *err)

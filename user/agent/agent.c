@@ -32,6 +32,7 @@ static void on_routing(void *arg)
 {
 	struct agent *agent = arg;
 
+	agent->gateways_stale = true;
 	if (agent->dataplane)
 		dataplane_routing_changed(agent->dataplane);
 }
@@ -110,8 +111,10 @@ int agent_start(const struct config *config, const struct agent_options *options
 	agent->config = config;
 	agent->options = *options;
 	agent->store = store;
+	agent->gateways_stale = true;
 	clock_gettime(CLOCK_MONOTONIC, &agent->started);
 
+	reserved_start(agent);
 	r = open_pins(agent, err);
 	if (!r)
 		r = netlink_open(&agent->netlink, err);
@@ -151,6 +154,7 @@ void agent_stop(struct agent *agent)
 	netlink_close(agent->netlink);
 	look_stop(agent);
 	addresses_free(agent);
+	reserved_free(agent);
 	if (agent->refresh_event)
 		event_free(agent->refresh_event);
 	if (agent->settle_event)

@@ -270,6 +270,7 @@ int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint
 {
 	struct local_endpoint *ep = find(agent, key);
 	char *text = workload_endpoint_format(model);
+	struct workload_endpoint *old;
 	int r;
 
 	if (!text || (!ep && !(ep = add(agent, key)))) {
@@ -285,10 +286,13 @@ int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint
 	}
 	if (ep->model && strcmp(ep->model->name, model->name))
 		unbind(agent, ep);
-	workload_endpoint_free(ep->model);
+	old = ep->model;
 	free(ep->text);
 	ep->model = model;
 	ep->text = text;
+	reserved_review_endpoint(agent, old);
+	reserved_review_endpoint(agent, model);
+	workload_endpoint_free(old);
 
 	r = put_in_force(agent, ep, err);
 	problem_set(&agent->of_generation, key, r < 0 && err ? err->text : NULL);
@@ -314,6 +318,7 @@ void endpoints_remove(struct agent *agent, const char *key)
 	}
 	problem_set(&agent->of_generation, key, NULL);
 	HASH_DEL(agent->endpoints, ep);
+	reserved_review_endpoint(agent, ep->model);
 	free_endpoint(ep);
 }
 

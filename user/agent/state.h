@@ -11,6 +11,7 @@
 #include "agent/problems.h"
 #include "dataplane/dataplane.h"
 #include "policy/policy.h"
+#include "store/keys.h"
 #include "util/task.h"
 
 enum agent_phase {
@@ -104,6 +105,8 @@ struct agent {
 	struct local_endpoint *endpoints;
 	__u8 *slots_used; /* by endpoint slot */
 	struct host_address *host_addresses;
+	struct reserved_address *reserved;
+	bool gateways_stale; /* routes may have changed since they were looked for */
 	struct addr address; /* of this host, as others know it; family 0: not registered yet */
 	struct agent_uplink *uplinks;
 	struct local_host_endpoint *host_endpoints;
@@ -192,6 +195,20 @@ int addresses_start(struct agent *agent, struct err *err);
 void addresses_changed(struct agent *agent, const struct interface_address *address, bool gone);
 void addresses_feed(struct agent *agent); /* all of them into a new engine */
 void addresses_free(struct agent *agent);
+
+/* reserved.c: addresses that no container may have; agent_reserved() says which. */
+void reserved_start(struct agent *agent);
+void reserved_own_changed(struct agent *agent, const struct interface_address *address, bool gone);
+/* A host's bird_ip or IpInIpTunnelAddr; value NULL: gone. */
+void reserved_host_changed(struct agent *agent, const struct key_parts *parts, const char *value);
+/* Between these two a new snapshot says which of them are still there. */
+void reserved_hosts_doubtful(struct agent *agent);
+void reserved_hosts_complete(struct agent *agent);
+/* Unless they are known to be as they were. */
+void reserved_update_gateways(struct agent *agent);
+/* The endpoint of this host has come, changed, or gone. */
+void reserved_review_endpoint(struct agent *agent, const struct workload_endpoint *model);
+void reserved_free(struct agent *agent);
 
 /* packets.c: what the programs report of packets, into the log. Policy is enforced without it, too. */
 void packets_start(struct agent *agent);

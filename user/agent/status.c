@@ -91,6 +91,7 @@ json_t *agent_status(struct agent *agent)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	reserved_update_gateways(agent);
 	return json_pack(
 		"{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:i, s:i}}",
 		"version", VERSION, "uptime_s", (json_int_t)(now.tv_sec - agent->started.tv_sec), "ready",

@@ -136,7 +136,7 @@ static void apply_pool(struct agent *agent, const struct key_parts *parts, const
 {
 	struct masquerade_pool *entry;
 	struct pool *pool = NULL;
-	char name[CIDR_TEXT] = "";
+	char name[CIDR_TEXT] = "", text[CIDR_TEXT];
 	struct cidr cidr;
 
 	if (cidr_parse_key(parts->name, &cidr) < 0) {
@@ -148,6 +148,11 @@ static void apply_pool(struct agent *agent, const struct key_parts *parts, const
 	if (value)
 		pool_parse(parts->name, value, &pool, err);
 	policy_set_pool(agent->engine, &cidr, pool);
+	if (pool && pool->ipam && !pool->disabled && cidr_unusable(&pool->cidr))
+		err_set(err, EADDRNOTAVAIL,
+			"no address is given out of it, since it has %s; remove it with 'calicoctl pool remove "
+			"%s'",
+			cidr_unusable(&pool->cidr), cidr_format(&pool->cidr, text));
 
 	cidr_format_key(&cidr, name);
 	HASH_FIND_STR(agent->masquerade_pools, name, entry);
@@ -203,7 +208,9 @@ void sync_apply(struct agent *agent, const char *key, const char *value)
 	key_parse(key, &parts);
 	switch (parts.kind) {
 	case KEY_OTHER:
+		return;
 	case KEY_IS_BIRD_IP:
+		reserved_host_changed(agent, &parts, value);
 		return;
 	case KEY_IS_READY:
 		if (!value || strcmp(value, "true"))
@@ -211,6 +218,8 @@ void sync_apply(struct agent *agent, const char *key, const char *value)
 		return;
 	case KEY_IS_CONFIG:
 	case KEY_IS_HOST_CONFIG:
+		if (parts.kind == KEY_IS_HOST_CONFIG && !strcmp(parts.name, "IpInIpTunnelAddr"))
+			reserved_host_changed(agent, &parts, value);
 		apply_parameter(agent, &parts, value);
 		return;
 	case KEY_MISNAMED:
@@ -263,6 +272,7 @@ static void on_in_sync(void *arg)
 	/* Nor when something in the snapshot itself has asked to read it again. */
 	if (!agent->watch || agent->phase != PHASE_SNAPSHOT)
 		return;
+	reserved_hosts_complete(agent);
 	commit_policy(agent);
 	if (dataplane_activate(agent->dataplane, &err) < 0) {
 		problem_set(&agent->problems, "programs", err.text);
@@ -328,6 +338,7 @@ static void drop_generation(struct agent *agent)
 	agent->wiped = false;
 	/* The next snapshot brings those that still exist, and what is wrong with them. */
 	endpoints_free(agent);
+	reserved_hosts_doubtful(agent);
 	problems_free(&agent->of_generation);
 	HASH_ITER (hh, agent->masquerade_pools, pool, next) {
 		HASH_DEL(agent->masquerade_pools, pool);

@@ -24,7 +24,7 @@ struct tunnel {
 
 static bool usable(const struct pool *pool)
 {
-	return pool->ipip && pool->ipam && !pool->disabled;
+	return pool->ipip && pool->ipam && !pool->disabled && !cidr_unusable(&pool->cidr);
 }
 
 static int read_pools(struct tunnel *tunnel, struct err *err)
@@ -131,7 +131,10 @@ static int reconcile(struct tunnel *tunnel, struct err *err)
 int tunnel_register(struct agent *agent, struct err *err)
 {
 	struct tunnel tunnel = {.agent = agent,
-				.ipam = {.store = agent->store, .host = agent->config->hostname}};
+				.ipam = {.store = agent->store,
+					 .host = agent->config->hostname,
+					 .reserved = agent_reserved,
+					 .reserved_arg = agent}};
 	int r;
 
 	key_host_config(tunnel.key, agent->config->hostname, "IpInIpTunnelAddr");

@@ -71,7 +71,7 @@ static int pool_add(struct ctl *ctl, const struct args *args)
 			out_say(&ctl->out, "IP in IP not supported for IPv6 pools");
 			return STATUS_FAILED;
 		}
-		if (!length_ok(ctl, &cidrs[i]))
+		if (!length_ok(ctl, &cidrs[i]) || !pool_check_usable(ctl, &cidrs[i]))
 			return STATUS_FAILED;
 	}
 	if (!ctl_open(ctl))

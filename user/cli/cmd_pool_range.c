@@ -133,11 +133,14 @@ int cmd_pool_range_add(struct ctl *ctl, const struct args *args)
 		out_say(&ctl->out, "IP in IP not supported for IPv6 pools");
 		return STATUS_FAILED;
 	}
-	if (!ctl_open(ctl) || !conflict_ok(ctl, &range))
-		return STATUS_FAILED;
 
 	size_t count = range_split(&range.start, &range.end, cidrs);
 
+	for (size_t i = 0; i < count; i++)
+		if (!pool_check_usable(ctl, &cidrs[i]))
+			return STATUS_FAILED;
+	if (!ctl_open(ctl) || !conflict_ok(ctl, &range))
+		return STATUS_FAILED;
 	if (!lengths_ok(ctl, &range, cidrs, count))
 		return STATUS_FAILED;
 	return pool_list_write(ctl, cidrs, count, &options);

@@ -35,6 +35,18 @@ void pool_list_done(struct pool_list *pools)
 	*pools = (struct pool_list){0};
 }
 
+bool pool_check_usable(struct ctl *ctl, const struct cidr *cidr)
+{
+	const char *unusable = cidr_unusable(cidr);
+	char text[CIDR_TEXT];
+
+	if (!unusable)
+		return true;
+	out_say(&ctl->out, "Cannot add IP pool %s - it has %s, which no container can have.\nNo pools added.",
+		cidr_format(cidr, text), unusable);
+	return false;
+}
+
 /* Tells the agents to make the tunnel device; nothing ever takes it back. */
 static bool enable_ipip(struct ctl *ctl)
 {

@@ -18,6 +18,9 @@ struct pool_list {
 bool pool_list_load(struct ctl *ctl, uint8_t family, struct pool_list *ret);
 void pool_list_done(struct pool_list *pools);
 
+/* Whether every address of the network can be a container's; says so if not. */
+bool pool_check_usable(struct ctl *ctl, const struct cidr *cidr);
+
 struct pool_options {
 	bool ipip, masquerade;
 };

@@ -232,6 +232,9 @@ int endpoint_create(struct call *call, struct err *err)
 
 	if (!rc)
 		rc = network_read(plugin, new.network, &network, err);
+	/* Docker's own IPAM knows nothing of hosts; ours has just been asked. */
+	for (size_t i = 0; !rc && !network.calico_ipam && i < new.addr_count; i++)
+		rc = ipam_check_address(&plugin->ipam, &new.addrs[i], err);
 	if (!rc)
 		rc = remove_predecessors(plugin, &new, err);
 	if (!rc)

@@ -64,9 +64,14 @@ static int parse_pool_query(const json_t *body, struct pool_query *ret, struct e
 static int check_pool(struct plugin *plugin, const struct pool_query *query, struct err *err)
 {
 	const struct cidr *pool = query->pool.addr.family ? &query->pool : NULL;
+	const char *unusable = pool ? cidr_unusable(pool) : NULL;
 	char text[CIDR_TEXT];
-	int enabled = ipam_pool_enabled(&plugin->ipam, query->family, pool, err);
+	int enabled;
 
+	if (unusable)
+		return err_set(err, EINVAL, "the subnet %s has %s, which no container can have",
+			       cidr_format(pool, text), unusable);
+	enabled = ipam_pool_enabled(&plugin->ipam, query->family, pool, err);
 	if (enabled)
 		return enabled < 0 ? enabled : 0;
 	if (pool)
@@ -129,10 +134,12 @@ static int parse_pool_id(const json_t *body, struct pool_query *ret, struct err 
 static int assign_any(struct plugin *plugin, const struct pool_query *query, json_t *attribute,
 		      struct addr *ret, struct err *err)
 {
-	int rc = ipam_assign_any(&plugin->ipam, query->family, 1,
-				 query->pool.addr.family ? &query->pool : NULL, attribute, ret, err);
+	int rc;
 
-	if (rc == -ENOENT)
+	if (!query->pool.addr.family)
+		return ipam_assign_chosen(&plugin->ipam, query->family, attribute, ret, err);
+	rc = ipam_assign_any(&plugin->ipam, query->family, 1, &query->pool, attribute, ret, err);
+	if (rc == -ENOENT && !cidr_unusable(&query->pool))
 		err_prefix(err, rc, "the network's pool was deleted or disabled");
 	return rc < 0 ? rc : 0;
 }

@@ -155,6 +155,15 @@ static int check_new(const json_t *request, const struct network *network, struc
 				", " OPTION_IPIP " and " OPTION_NAT,
 				name);
 	}
+	for (size_t i = 0; i < 2; i++) {
+		const struct cidr *pool = &network->pools[i];
+		const char *unusable = pool->addr.family ? cidr_unusable(pool) : NULL;
+		char text[CIDR_TEXT];
+
+		if (unusable)
+			return err_set(err, EINVAL, "the subnet %s has %s, which no container can have",
+				       cidr_format(pool, text), unusable);
+	}
 	if (network->calico_ipam && (network->pools[0].addr.family || network->pools[1].addr.family))
 		return err_set(err, EINVAL, "IPv4 and IPv6 addresses must come from the same IPAM driver");
 	if (network->calico_ipam && (network->ipip || network->masquerade))

@@ -71,7 +71,12 @@ int plugin_start(const struct config *config, struct store *store, struct agent 
 	plugin->store = store;
 	plugin->agent = agent;
 	plugin->netlink = netlink;
-	plugin->ipam = (struct ipam){.store = store, .host = config->hostname};
+	plugin->ipam = (struct ipam){
+		.store = store,
+		.host = config->hostname,
+		.reserved = agent_reserved,
+		.reserved_arg = agent,
+	};
 
 	rc = sandboxes_open(config->run_dir, &plugin->sandboxes, err);
 	if (!rc)

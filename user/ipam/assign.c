@@ -20,6 +20,7 @@ struct assignment {
 	struct addr *ret;
 	struct race race;
 	struct pools pools;
+	struct reserved reserved;
 	struct ipam_config config;
 	struct store_list existing; /* all blocks of the family */
 	bool claim_lost;	    /* another host was faster: `existing` is out of date */
@@ -36,14 +37,23 @@ static bool may_take(const struct assignment *a, const struct lease *lease)
 	return lease_is_mine(a->ipam, lease) || !(lease->block->strict_affinity || a->config.strict_affinity);
 }
 
+static bool may_assign(void *arg, const struct addr *addr)
+{
+	struct assignment *a = arg;
+
+	return !reserved_for(&a->reserved, addr);
+}
+
 /* Takes what the block has. 0 also when that is nothing. */
 static int take(struct assignment *a, struct lease *lease, struct err *err)
 {
+	const struct block_filter filter = {may_assign, a};
 	struct cidr cidr = lease->block->cidr;
 	int rc;
 
 	while (may_take(a, lease)) {
-		size_t n = block_assign_any(lease->block, a->wanted - a->got, a->attribute, a->ret + a->got);
+		size_t n = block_assign_any(lease->block, a->wanted - a->got, &filter, a->attribute,
+					    a->ret + a->got);
 
 		if (!n)
 			return 0;
@@ -215,6 +225,9 @@ static int no_pool(const struct assignment *a, const struct cidr *pool, struct e
 {
 	char text[CIDR_TEXT];
 
+	if (pool && cidr_unusable(pool))
+		return err_set(err, ENOENT, "the pool %s has %s: no address is given out of it",
+			       cidr_format(pool, text), cidr_unusable(pool));
 	if (pool)
 		return err_set(err, ENOENT,
 			       "%s is not an enabled Calico IP pool; see 'calicoctl pool show', add it with "
@@ -252,6 +265,8 @@ static int assign_locked(struct assignment *a, const struct cidr *pool, struct e
 		return no_pool(a, pool, err);
 	rc = ipam_read_config(a->ipam->store, &a->config, err);
 	if (!rc)
+		rc = reserved_read(a->ipam, &a->reserved, err);
+	if (!rc)
 		rc = assign_from_own(a, err);
 	if (!rc && !is_satisfied(a))
 		rc = assign_beyond_own(a, err);
@@ -278,6 +293,7 @@ int ipam_assign_any(struct ipam *ipam, uint8_t family, size_t count, const struc
 	rc = assign_locked(&a, pool, err);
 	ipam_leave(ipam);
 	store_list_done(&a.existing);
+	reserved_done(&a.reserved);
 	pools_done(&a.pools);
 	/* What was assigned belongs to the caller, whatever ended the search for more. */
 	return a.got ? (int)a.got : rc;

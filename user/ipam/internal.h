@@ -30,6 +30,16 @@ bool pools_have_addr(const struct pools *pools, const struct addr *addr);
 /* The whole block lies in one of them. */
 bool pools_have_block(const struct pools *pools, const struct cidr *block);
 
+/* Addresses that hosts have registered, and what else no container may have. */
+struct reserved {
+	struct ipam *ipam;
+	struct store_list hosts;
+};
+int reserved_read(struct ipam *ipam, struct reserved *ret, struct err *err);
+void reserved_done(struct reserved *reserved);
+/* Whose the address is: "an address of this host". NULL: a container may have it. */
+const char *reserved_for(struct reserved *reserved, const struct addr *addr);
+
 /* A block as read at a revision. */
 struct lease {
 	struct block *block;

@@ -147,6 +147,8 @@ int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, s
 		return rc;
 	rc = check_pools(ipam, addr, err);
 	if (!rc)
+		rc = ipam_check_address(ipam, addr, err);
+	if (!rc)
 		rc = put_into_block(ipam, &race, addr, attribute, err);
 	ipam_leave(ipam);
 	return rc;

@@ -18,9 +18,16 @@
 #define IPAM_ATTEMPTS 100
 #define IPAM_LIMIT_MS 5000
 
+/*
+ * Addresses that no container may have are never assigned: those that no host may have (addr_unusable()),
+ * those that hosts have registered, and those that `reserved` knows of.
+ */
 struct ipam { /* members not named at initialisation must be zero */
 	struct store *store;
 	const char *host; /* borrowed */
+	/* May be NULL. Whose the address is, "an address of this host"; NULL: nobody's. */
+	const char *(*reserved)(void *arg, const struct addr *addr);
+	void *reserved_arg;
 	struct task_mutex lock;
 };
 
@@ -39,13 +46,25 @@ bool ipam_attribute_is(const json_t *attribute, const char *host, const char *ty
  */
 int ipam_assign_any(struct ipam *ipam, uint8_t family, size_t count, const struct cidr *pool,
 		    json_t *attribute, struct addr *ret, struct err *err);
+/*
+ * One address for a user who names no pool: from the pool that such users have had before, on any host, while
+ * it is enabled and has room, else from any. Otherwise a new pool would move everybody to other addresses.
+ * 0, or < 0 as above.
+ */
+int ipam_assign_chosen(struct ipam *ipam, uint8_t family, json_t *attribute, struct addr *ret,
+		       struct err *err);
 /* 1: the pool (NULL: any pool of the family) is enabled for IPAM; 0: not; < 0. */
 int ipam_pool_enabled(struct ipam *ipam, uint8_t family, const struct cidr *pool, struct err *err);
-/* 0, -EEXIST (in use), -ENOENT (in no enabled pool), -EACCES (another host's block under strict affinity). */
+/* Refuses (-EADDRNOTAVAIL) an address that no container may have, with a text that says why. */
+int ipam_check_address(struct ipam *ipam, const struct addr *addr, struct err *err);
+/*
+ * 0, -EEXIST (in use), -ENOENT (in no enabled pool), -EACCES (another host's block under strict affinity),
+ * -EADDRNOTAVAIL as above.
+ */
 int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
 /*
  * As ipam_assign(), for an address that is in use although the datastore has forgotten it: whatever the pools
- * are now, and 0 also when it is assigned.
+ * and the hosts' addresses are now, and 0 also when it is assigned.
  */
 int ipam_adopt(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
 /* 0, -ENOENT (was not assigned). */

@@ -33,8 +33,8 @@ int pools_read(struct store *store, uint8_t family, const struct cidr *only, str
 		/* A malformed pool counts as deleted, as it does for policy. */
 		if (pool_parse(key_last(list.nodes[i].key), list.nodes[i].value, &pool, NULL) < 0)
 			continue;
-		if (pool->ipam && !pool->disabled && pool->cidr.addr.family == family &&
-		    (!only || !cidr_compare(&wanted, &pool->cidr)))
+		if (pool->ipam && !pool->disabled && !cidr_unusable(&pool->cidr) &&
+		    pool->cidr.addr.family == family && (!only || !cidr_compare(&wanted, &pool->cidr)))
 			ret->items[ret->count++] = pool->cidr;
 		pool_free(pool);
 	}

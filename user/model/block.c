@@ -87,16 +87,24 @@ static void take(struct block *block, size_t place, int attribute)
 	memmove(block->unallocated + place, block->unallocated + place + 1, block->unallocated_count - place);
 }
 
-size_t block_assign_any(struct block *block, size_t wanted, json_t *attribute, struct addr *ret)
+size_t block_assign_any(struct block *block, size_t wanted, const struct block_filter *filter,
+			json_t *attribute, struct addr *ret)
 {
-	size_t count = wanted < block->unallocated_count ? wanted : block->unallocated_count;
-	int index = count > 0 ? attribute_index(block, attribute) : 0;
+	size_t count = 0, place = 0;
 
-	if (index < 0)
-		return 0;
-	for (size_t i = 0; i < count; i++) {
-		ret[i] = addr_add(&block->cidr.addr, block->unallocated[0]);
-		take(block, 0, index);
+	while (count < wanted && place < block->unallocated_count) {
+		struct addr addr = addr_add(&block->cidr.addr, block->unallocated[place]);
+		int index;
+
+		if (filter && !filter->may(filter->arg, &addr)) {
+			place++;
+			continue;
+		}
+		index = attribute_index(block, attribute);
+		if (index < 0)
+			break;
+		take(block, place, index);
+		ret[count++] = addr;
 	}
 	return count;
 }

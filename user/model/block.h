@@ -32,11 +32,17 @@ char *block_format(const struct block *block);
 /* The block that the address belongs to. */
 struct cidr block_cidr_of(const struct addr *addr);
 
+/* Which addresses may be assigned; those that may not stay where they are in the queue. */
+struct block_filter {
+	bool (*may)(void *arg, const struct addr *addr);
+	void *arg;
+};
 /*
- * Takes up to `wanted` addresses from the front of the queue; returns how many. attribute: {"handle_id",
- * "secondary"}, borrowed, matched by equality of these two with present ones.
+ * Takes up to `wanted` addresses from the front of the queue; returns how many. filter NULL: any address.
+ * attribute: {"handle_id", "secondary"}, borrowed, matched by equality of these two with present ones.
  */
-size_t block_assign_any(struct block *block, size_t wanted, json_t *attribute, struct addr *ret);
+size_t block_assign_any(struct block *block, size_t wanted, const struct block_filter *filter,
+			json_t *attribute, struct addr *ret);
 /* 0, -EEXIST (assigned already), -ERANGE (not in this block), -ENOMEM. */
 int block_assign(struct block *block, const struct addr *addr, json_t *attribute);
 /*

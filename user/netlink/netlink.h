@@ -66,6 +66,8 @@ struct host_route {
 /* All host routes through an interface, whoever made them but the kernel; 0: any interface. free() */
 int route_list_hosts(struct netlink *nl, int ifindex, struct host_route **ret, size_t *ret_count,
 		     struct err *err);
+/* Next hops of the routes of all tables, some perhaps more than once. free() */
+int route_list_gateways(struct netlink *nl, struct addr **ret, size_t *ret_count, struct err *err);
 /* Interface of the default route of the family and its MTU; -ENOENT. */
 int route_default_link(struct netlink *nl, uint8_t family, int *ret_ifindex, unsigned int *ret_mtu);
 

@@ -71,9 +71,9 @@ int route_delete_host(struct netlink *nl, int ifindex, const struct addr *addr, 
 	return 0;
 }
 
-/* Dumps the main table of one family; ifindex 0: through any interface. */
-static int dump_main_table(struct netlink *nl, int family, int ifindex, int (*fn)(struct nlmsghdr *, void *),
-			   void *arg)
+/* Dumps a table (RT_TABLE_UNSPEC: all) of one family; ifindex 0: through any interface. */
+static int dump_table(struct netlink *nl, int family, uint32_t table, int ifindex,
+		      int (*fn)(struct nlmsghdr *, void *), void *arg)
 {
 	struct rtmsg rtm = {.rtm_family = (unsigned char)family};
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_DUMP);
@@ -82,7 +82,7 @@ static int dump_main_table(struct netlink *nl, int family, int ifindex, int (*fn
 	if (!msg)
 		return -ENOMEM;
 	if (nlmsg_append(msg, &rtm, sizeof(rtm), NLMSG_ALIGNTO) < 0 ||
-	    nla_put_u32(msg, RTA_TABLE, RT_TABLE_MAIN) < 0 ||
+	    (table != RT_TABLE_UNSPEC && nla_put_u32(msg, RTA_TABLE, table) < 0) ||
 	    (ifindex && nla_put_u32(msg, RTA_OIF, (uint32_t)ifindex) < 0)) {
 		nlmsg_free(msg);
 		return -ENOMEM;
@@ -140,9 +140,9 @@ int route_list_hosts(struct netlink *nl, int ifindex, struct host_route **ret, s
 	struct host_routes routes = {.ifindex = ifindex};
 	int rc;
 
-	rc = dump_main_table(nl, AF_INET, ifindex, collect_host_route, &routes);
+	rc = dump_table(nl, AF_INET, RT_TABLE_MAIN, ifindex, collect_host_route, &routes);
 	if (!rc)
-		rc = dump_main_table(nl, AF_INET6, ifindex, collect_host_route, &routes);
+		rc = dump_table(nl, AF_INET6, RT_TABLE_MAIN, ifindex, collect_host_route, &routes);
 	if (rc) {
 		free(routes.list);
 		return err_set(err, -rc, "cannot list the routes through the interface with index %d: %s",
@@ -150,6 +150,90 @@ int route_list_hosts(struct netlink *nl, int ifindex, struct host_route **ret, s
 	}
 	*ret = routes.list;
 	*ret_count = routes.count;
+	return 0;
+}
+
+struct gateways {
+	struct addr *list;
+	size_t count, room;
+};
+
+/* Bytes of an address in network order; of any other length: none. */
+static int add_gateway(struct gateways *gateways, const void *bytes, int length)
+{
+	struct addr addr = {.family = length == 16 ? 6 : 4};
+
+	if (length != 4 && length != 16)
+		return 0;
+	memcpy(addr.bytes, bytes, (size_t)length);
+	if (gateways->count && !addr_compare(&gateways->list[gateways->count - 1], &addr))
+		return 0;
+	if (gateways->count == gateways->room) {
+		size_t room = gateways->room * 2 + 16;
+		struct addr *list = realloc(gateways->list, room * sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		gateways->list = list;
+		gateways->room = room;
+	}
+	gateways->list[gateways->count++] = addr;
+	return 0;
+}
+
+/* RTA_VIA carries the family before the address: IPv4 over an IPv6 next hop. */
+static int add_gateways_of(struct gateways *gateways, const struct nlattr *gateway, const struct nlattr *via)
+{
+	int rc = 0;
+
+	if (gateway)
+		rc = add_gateway(gateways, nla_data(gateway), nla_len(gateway));
+	if (!rc && via && nla_len(via) > (int)sizeof(struct rtvia))
+		rc = add_gateway(gateways, ((const struct rtvia *)nla_data(via))->rtvia_addr,
+				 nla_len(via) - (int)sizeof(struct rtvia));
+	return rc;
+}
+
+static int collect_hops(struct gateways *gateways, const struct nlattr *multipath)
+{
+	const struct rtnexthop *hop = nla_data(multipath);
+	int rest = nla_len(multipath), rc = 0;
+
+	while (!rc && RTNH_OK(hop, rest)) {
+		const struct nlattr *attributes = (const struct nlattr *)RTNH_DATA(hop);
+		int size = hop->rtnh_len - (int)sizeof(*hop);
+
+		rc = add_gateways_of(gateways, nla_find(attributes, size, RTA_GATEWAY),
+				     nla_find(attributes, size, RTA_VIA));
+		rest -= RTNH_ALIGN(hop->rtnh_len);
+		hop = RTNH_NEXT(hop);
+	}
+	return rc;
+}
+
+/* Most routes are those of endpoints and have none: libnl would build an object of each. */
+static int collect_gateways(struct nlmsghdr *hdr, void *arg)
+{
+	const struct nlattr *multipath = nlmsg_find_attr(hdr, sizeof(struct rtmsg), RTA_MULTIPATH);
+	int rc = add_gateways_of(arg, nlmsg_find_attr(hdr, sizeof(struct rtmsg), RTA_GATEWAY),
+				 nlmsg_find_attr(hdr, sizeof(struct rtmsg), RTA_VIA));
+
+	return !rc && multipath ? collect_hops(arg, multipath) : rc;
+}
+
+int route_list_gateways(struct netlink *nl, struct addr **ret, size_t *ret_count, struct err *err)
+{
+	struct gateways gateways = {0};
+	int rc = dump_table(nl, AF_INET, RT_TABLE_UNSPEC, 0, collect_gateways, &gateways);
+
+	if (!rc)
+		rc = dump_table(nl, AF_INET6, RT_TABLE_UNSPEC, 0, collect_gateways, &gateways);
+	if (rc) {
+		free(gateways.list);
+		return err_set(err, -rc, "cannot list the gateways of this host: %s", strerror(-rc));
+	}
+	*ret = gateways.list;
+	*ret_count = gateways.count;
 	return 0;
 }
 
@@ -187,7 +271,7 @@ int route_default_link(struct netlink *nl, uint8_t family, int *ret_ifindex, uns
 	struct link_info link;
 	int rc;
 
-	rc = dump_main_table(nl, family == 6 ? AF_INET6 : AF_INET, 0, pick_default_route, &best);
+	rc = dump_table(nl, family == 6 ? AF_INET6 : AF_INET, RT_TABLE_MAIN, 0, pick_default_route, &best);
 	if (rc)
 		return rc;
 	if (!best.ifindex || link_get(nl, best.ifindex, &link))

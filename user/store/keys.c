@@ -169,6 +169,11 @@ const char *key_affinity(char key[KEY_MAX], const char *host, const struct cidr 
 		     cidr_format_key(block, cidr));
 }
 
+const char *key_chosen_pool(uint8_t family)
+{
+	return family == 6 ? KEY_CHOSEN6 : KEY_CHOSEN4;
+}
+
 const char *key_handle(char key[KEY_MAX], const char *handle)
 {
 	return BUILD(key, KEY_HANDLES "/%", handle);

@@ -29,6 +29,8 @@
 #define KEY_IPAM_HOSTS	"/calico/ipam/v2/host"
 #define KEY_BLOCKS4	"/calico/ipam/v2/assignment/ipv4/block"
 #define KEY_BLOCKS6	"/calico/ipam/v2/assignment/ipv6/block"
+#define KEY_CHOSEN4	"/calico/ipam/v2/chosen/ipv4"
+#define KEY_CHOSEN6	"/calico/ipam/v2/chosen/ipv6"
 #define KEY_HANDLES	"/calico/ipam/v2/handle"
 #define KEY_BGP_GLOBAL	"/calico/bgp/v1/global"
 #define KEY_BGP_HOSTS	"/calico/bgp/v1/host"
@@ -59,6 +61,8 @@ const char *key_blocks(uint8_t family);
 const char *key_ipam_host(char key[KEY_MAX], const char *host);
 const char *key_affinities(char key[KEY_MAX], const char *host, uint8_t family);
 const char *key_affinity(char key[KEY_MAX], const char *host, const struct cidr *block);
+/* Which pool networks without one of their own have their addresses from. */
+const char *key_chosen_pool(uint8_t family);
 const char *key_handle(char key[KEY_MAX], const char *handle);
 /* In these three, name may have slashes: "peer_v4/192.0.2.1". */
 const char *key_bgp_global(char key[KEY_MAX], const char *name);

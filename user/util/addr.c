@@ -257,3 +257,35 @@ struct addr addr_add(const struct addr *addr, uint64_t n)
 	}
 	return sum;
 }
+
+/* As bpf/parse.h tells kinds of addresses, and with those that are never routed. */
+static const struct {
+	struct cidr cidr;
+	const char *what;
+} unusable[] = {
+	{{{4, {0}}, 8}, "addresses of no host (0.0.0.0/8)"},
+	{{{4, {127}}, 8}, "loopback addresses (127.0.0.0/8)"},
+	{{{4, {169, 254}}, 16}, "link-local addresses (169.254.0.0/16)"},
+	{{{4, {224}}, 4}, "group addresses (224.0.0.0/4)"},
+	{{{4, {240}}, 4}, "reserved addresses (240.0.0.0/4)"},
+	{{{6, {0}}, 96}, "loopback and IPv4-compatible addresses (::/96)"},
+	{{{6, {[10] = 0xff, [11] = 0xff}}, 96}, "IPv4-mapped addresses (::ffff:0:0/96)"},
+	{{{6, {0xfe, 0x80}}, 10}, "link-local addresses (fe80::/10)"},
+	{{{6, {0xff}}, 8}, "group addresses (ff00::/8)"},
+};
+
+const char *cidr_unusable(const struct cidr *cidr)
+{
+	for (size_t i = 0; i < sizeof(unusable) / sizeof(unusable[0]); i++) {
+		if (cidr_overlaps(&unusable[i].cidr, cidr))
+			return unusable[i].what;
+	}
+	return NULL;
+}
+
+const char *addr_unusable(const struct addr *addr)
+{
+	const struct cidr cidr = {*addr, (uint8_t)addr_bits(addr)};
+
+	return cidr_unusable(&cidr);
+}

@@ -49,6 +49,12 @@ void cidr_mask(struct cidr *cidr); /* clears host bits */
 bool cidr_contains(const struct cidr *cidr,
 		   const struct addr *addr); /* host bits of cidr ignored; families differ: false */
 bool cidr_overlaps(const struct cidr *a, const struct cidr *b);
+/*
+ * What no host may have of this network, or of all networks: "loopback addresses (127.0.0.0/8)". NULL: any
+ * host may have any of its addresses. Programs drop, or do not route, packets from and to such addresses.
+ */
+const char *cidr_unusable(const struct cidr *cidr);
+const char *addr_unusable(const struct addr *addr);
 /* addr + n, wrapping inside the family. */
 struct addr addr_add(const struct addr *addr, uint64_t n);
 static inline unsigned int addr_bits(const struct addr *addr)

@@ -99,7 +99,7 @@ static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int r
 		forward_route(skb, false);
 		return bpf_redirect(skb->ifindex, 0);
 	}
-	skb->mark &= ~settings.mark_mask;
+	skb->mark = (skb->mark & ~settings.mark_mask) | settings.mark_to_host;
 	return TC_ACT_OK;
 }
 

@@ -404,13 +404,6 @@ enum drop_action {
 	DROP_LOG_ACCEPT = 3
 }; /* DropActionOverride */
 
-/*
- * Marks, in bits of settings.mark_mask. Only the programs set them; from_endpoint clears them on arrival,
- * so that a container cannot forge one.
- */
-#define MARK_APPROVED 1 /* both policies that live on this host allowed the packet */
-#define MARK_NAT_OUT  2 /* to be masqueraded by the host */
-
 /* `const volatile struct settings settings` in every object's rodata; set between open and load. */
 struct settings {
 	__u32 generation_base;	/* differs at each start: all flows of earlier runs are re-checked once */
@@ -418,8 +411,14 @@ struct settings {
 	__u32 drop_action;	/* enum drop_action */
 	__u32 keep_established; /* EstablishedFlows=keep: policy changes do not cut flows */
 	__u32 drop_events;	/* emit an event per (rate limited) drop */
-	__u32 mark_approved;	/* value to OR into skb->mark */
-	__u32 mark_nat_out;
+	/*
+	 * Marks of packets, each one bit of skb->mark. Only from_endpoint sets them. It clears them on
+	 * arrival, so that a container cannot forge one. What has neither the first nor the third was let in
+	 * by no program, and the host's netfilter drops it.
+	 */
+	__u32 mark_approved;   /* both policies that live on this host allowed it */
+	__u32 mark_nat_out;    /* to be masqueraded by the host */
+	__u32 mark_to_host;    /* for the host itself, and allowed to reach it */
 	__u32 mark_mask;       /* all bits that are ours */
 	__be32 gateway4;       /* 169.254.1.1 */
 	__u32 hz;	       /* jiffies per second of the running kernel */

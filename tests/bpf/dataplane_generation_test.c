@@ -218,7 +218,8 @@ static void test_settings_reach_the_programs(void **state)
 		assert_int_equal(settings.drop_action, DROP_LOG_DROP);
 		assert_int_equal(settings.mark_approved, 0x10);
 		assert_int_equal(settings.mark_nat_out, 0x20);
-		assert_int_equal(settings.mark_mask, 0x30);
+		assert_int_equal(settings.mark_to_host, 0x40);
+		assert_int_equal(settings.mark_mask, 0x70);
 		assert_memory_equal(settings.host_mac, host_mac, 6);
 		assert_int_equal(settings.gateway4, inet_addr("169.254.1.1"));
 		assert_true(settings.hz >= 100 && settings.hz <= 1000);

@@ -8,8 +8,9 @@
 #include "dataplane/nftables.h"
 #include "util/task.h"
 
-#define FIRST  "-A FORWARD -i cali+ -m comment --comment \"calico-node cali\" -j ACCEPT"
-#define SECOND "-A FORWARD -o cali+ -m comment --comment \"calico-node cali\" -j ACCEPT"
+#define OWN    "-m comment --comment \"calico-node cali marks 0x05000000\" -j ACCEPT"
+#define FIRST  "-A FORWARD -i cali+ -m mark ! --mark 0x0/0x5000000 " OWN
+#define SECOND "-A FORWARD -o cali+ " OWN
 
 static void need_commands(void)
 {
@@ -45,6 +46,13 @@ static bool accepts_first(void *arg)
 static bool has_masquerade(void *arg)
 {
 	return strstr(env_run("nft list ruleset 2>/dev/null"), "masquerade comment \"calico-node mark");
+}
+
+static bool has_guard(void *arg)
+{
+	return strstr(env_run("nft list ruleset 2>/dev/null"),
+		      "iifname \"cali*\" meta mark & 0x05000000 == 0x00000000 counter packets 0 bytes 0 drop "
+		      "comment \"calico-node cali marks 0x05000000\"");
 }
 
 static void test_rules_stand_first_and_iptables_lists_them(void **state)
@@ -131,12 +139,47 @@ static void test_rules_appear_with_the_chain(void **state)
 
 	need_commands();
 	dp = start(false);
-	assert_string_equal(env_run("nft list ruleset 2>/dev/null"), "");
+	assert_null(strstr(env_run("nft list ruleset 2>/dev/null"), "FORWARD"));
 	env_run("iptables -P FORWARD DROP");
 	env_until(accepts_first, "iptables");
 	env_run("nft delete table ip filter");
 	env_run("iptables -P FORWARD DROP");
 	env_until(accepts_first, "iptables");
+	dataplane_close(dp);
+}
+
+/* With FORWARD or without: what no program has let in is dropped before. */
+static void test_guard_is_always_there(void **state)
+{
+	struct dataplane *dp;
+	struct err err;
+
+	need_commands();
+	dp = start(false);
+	assert_true(has_guard(NULL));
+	env_run("nft flush chain inet calico guard");
+	env_until(has_guard, NULL);
+	env_run("nft delete table inet calico");
+	env_until(has_guard, NULL);
+	env_run("nft flush ruleset");
+	env_until(has_guard, NULL);
+	dataplane_close(dp);
+	assert_true(has_guard(NULL));
+	env_ok(dataplane_teardown(env_bpffs, "cali", &err), &err);
+	assert_string_equal(env_run("nft list ruleset 2>/dev/null"), "");
+}
+
+/* They accepted whatever came from an endpoint's interface, judged or not. */
+static void test_rules_of_an_earlier_version_are_replaced(void **state)
+{
+	struct dataplane *dp;
+
+	need_commands();
+	env_run("iptables -P FORWARD DROP");
+	env_run("nft add rule ip filter FORWARD iifname '\"cali*\"' accept comment '\"calico-node cali\"'");
+	env_run("nft add rule ip filter FORWARD oifname '\"cali*\"' accept comment '\"calico-node cali\"'");
+	dp = start(false);
+	assert_true(accepts_first("iptables"));
 	dataplane_close(dp);
 }
 
@@ -236,6 +279,8 @@ int main(void)
 		TEST(test_removed_rules_are_put_back),
 		TEST(test_first_place_is_taken_back),
 		TEST(test_rules_appear_with_the_chain),
+		TEST(test_guard_is_always_there),
+		TEST(test_rules_of_an_earlier_version_are_replaced),
 		TEST(test_masquerade_has_a_table_of_its_own),
 		TEST(test_teardown_removes_our_rules_only),
 		TEST(test_prefix_that_is_no_name_is_refused),

@@ -67,7 +67,9 @@ static bool fate_matches(const struct stage *stage, const struct shot *shot,
 {
 	const struct settings *settings = &stage->fixture->settings;
 	__u32 mark = run->mark & settings->mark_mask;
-	__u32 before = shot->way == TO_SLOT_ROUTED ? settings->mark_approved : 0;
+	__u32 passed = shot->way == TO_SLOT_ROUTED ? settings->mark_approved
+		       : shot->way == FROM_SLOT	   ? settings->mark_to_host
+						   : 0;
 
 	if (run->reason != expected->reason || run->drops != (expected->reason != DROP_NONE))
 		return false;
@@ -75,7 +77,7 @@ static bool fate_matches(const struct stage *stage, const struct shot *shot,
 	case DROPPED:
 		return run->action == TC_ACT_SHOT;
 	case PASSED:
-		return run->action == TC_ACT_OK && mark == before;
+		return run->action == TC_ACT_OK && mark == passed;
 	case TO_PEER:
 		return run->action == TC_ACT_REDIRECT;
 	case TO_STACK:

@@ -169,6 +169,19 @@ static void test_mark_is_set_on_what_the_host_forwards(void **state)
 	assert_int_equal(run.mark & settings->mark_mask, settings->mark_approved);
 }
 
+/* Netfilter drops what comes from an endpoint's interface without one. */
+static void test_mark_is_set_on_what_the_host_itself_gets(void **state)
+{
+	struct settings *settings = &table_fixture()->settings;
+	struct run run = table_send(frame_udp("0.0.0.0", 68, "255.255.255.255", 67));
+
+	assert_passes(&run);
+	assert_int_equal(run.mark & settings->mark_mask, settings->mark_to_host);
+	run = table_send(frame_tcp(A4, 40001, HOST4, 22, TCP_SYN));
+	assert_passes(&run);
+	assert_true(run.mark & (settings->mark_to_host | settings->mark_approved));
+}
+
 static void test_mark_cannot_be_forged(void **state)
 {
 	struct fixture *fixture = table_fixture();
@@ -220,6 +233,7 @@ int main(void)
 		TEST(test_unapproved_packet_of_an_endpoint),
 		TEST(test_approved_packet_passes),
 		TEST(test_mark_is_set_on_what_the_host_forwards),
+		TEST(test_mark_is_set_on_what_the_host_itself_gets),
 		TEST(test_mark_cannot_be_forged),
 		TEST(test_masquerade_is_marked_between_pool_and_outside),
 		TEST(test_ttl_ends_at_the_host),

@@ -13,7 +13,7 @@
 
 #include "dataplane/bpffs.h"
 
-/* Default of IptablesMarkMask, of which Felix took the two lowest bits as well. */
+/* Default of IptablesMarkMask, of which Felix took the lowest bits as well. */
 #define DEFAULT_MARK_MASK 0xff000000u
 
 /* Much longer than a daemon that lives takes between two sweeps. */
@@ -31,16 +31,18 @@ static __u32 kernel_hz(void)
 
 static void set_marks(struct settings *settings)
 {
-	__u32 mask = settings->mark_mask, first, second;
+	__u32 *const marks[] = {&settings->mark_approved, &settings->mark_nat_out, &settings->mark_to_host};
+	const int count = sizeof(marks) / sizeof(marks[0]);
+	__u32 mask = settings->mark_mask;
 
-	if (!(mask & (mask - 1))) /* fewer than two bits */
+	if (__builtin_popcount(mask) < count)
 		mask = DEFAULT_MARK_MASK;
-	first = mask & -mask;
-	mask &= ~first;
-	second = mask & -mask;
-	settings->mark_approved = first;
-	settings->mark_nat_out = second;
-	settings->mark_mask = first | second;
+	settings->mark_mask = 0;
+	for (int i = 0; i < count; i++) {
+		*marks[i] = mask & -mask;
+		mask &= ~*marks[i];
+		settings->mark_mask |= *marks[i];
+	}
 }
 
 static int fill_settings(struct settings *settings, const struct settings *wanted, __u32 flows,

@@ -29,7 +29,7 @@ struct dataplane_config {
 	const char *interface_prefix; /* "cali" */
 	/*
 	 * open fills in generation_base, hz, host_mac, the gateways, half_open_limit and sweep_alone_s if
-	 * they are 0, and the marks: the two lowest bits of mark_mask, if it has so many.
+	 * they are 0, and the marks: the three lowest bits of mark_mask, if it has so many.
 	 */
 	struct settings settings;
 	enum attach_mode attach;
@@ -128,8 +128,9 @@ struct drop_count {
 int dataplane_drops(struct dataplane *dp, struct drop_count **ret, size_t *ret_count);
 
 /*
- * Host side netfilter: masquerade of packets marked for it (own table), and acceptance of what our programs
- * already judged, ahead of Docker's FORWARD policy. From the first call on watched on the event loop of
+ * Host side netfilter: masquerade of packets marked for it and, in tables of our own, a guard that drops what
+ * an interface of ours brings without a mark of our programs; and acceptance of what they let pass, ahead of
+ * Docker's FORWARD policy. From the first call on watched on the event loop of
  * util/task.h, and repaired when somebody removes it.
  */
 int netfilter_apply(struct dataplane *dp, bool masquerade, struct err *err);

@@ -33,12 +33,22 @@ struct netfilter {
 	struct err last; /* failure that was already logged */
 };
 
+/* The first failure; else 1 if one of them is. */
+static int worst(int a, int b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? a : b;
+	return a || b;
+}
+
 /* 1: something had to be changed. */
 static int check(struct netfilter *netfilter, struct err *err)
 {
-	const __u32 mark = netfilter->masquerade ? netfilter->dp->settings.mark_nat_out : 0;
+	const struct settings *settings = &netfilter->dp->settings;
+	const __u32 passed = settings->mark_approved | settings->mark_to_host;
+	const __u32 mark = netfilter->masquerade ? settings->mark_nat_out : 0;
 	const char *prefix = netfilter->dp->interface_prefix;
-	int accept, masquerade;
+	int guard, accept, masquerade;
 
 	if (!netfilter->warned && xtables_drops_forwarded(prefix)) {
 		netfilter->warned = true;
@@ -48,11 +58,10 @@ static int check(struct netfilter *netfilter, struct err *err)
 			"iptables-legacy -I FORWARD -i %s+ -j ACCEPT; iptables-legacy -I FORWARD -o %s+ -j ACCEPT",
 			prefix, prefix);
 	}
-	masquerade = nftables_apply_masquerade(netfilter->nft, mark, err);
-	accept = nftables_apply_accept(netfilter->nft, true, masquerade < 0 ? NULL : err);
-	if (masquerade < 0 || accept < 0)
-		return masquerade < 0 ? masquerade : accept;
-	return masquerade || accept;
+	guard = nftables_apply_guard(netfilter->nft, passed, err);
+	masquerade = nftables_apply_masquerade(netfilter->nft, mark, guard < 0 ? NULL : err);
+	accept = nftables_apply_accept(netfilter->nft, passed, guard < 0 || masquerade < 0 ? NULL : err);
+	return worst(guard, worst(masquerade, accept));
 }
 
 static void on_settled(evutil_socket_t fd, short what, void *arg)
@@ -154,15 +163,15 @@ int netfilter_apply(struct dataplane *dp, bool masquerade, struct err *err)
 int netfilter_remove(const char *interface_prefix, struct err *err)
 {
 	struct nftables *nft;
-	int rc, result;
+	int guard, accept, masquerade, result;
 
 	result = nftables_open(interface_prefix, &nft, err);
 	if (result)
 		return result == -EPROTONOSUPPORT ? 0 : result;
-	rc = nftables_apply_accept(nft, false, err);
-	result = nftables_apply_masquerade(nft, 0, rc < 0 ? NULL : err);
+	accept = nftables_apply_accept(nft, 0, err);
+	masquerade = nftables_apply_masquerade(nft, 0, accept < 0 ? NULL : err);
+	guard = nftables_apply_guard(nft, 0, accept < 0 || masquerade < 0 ? NULL : err);
 	nftables_close(nft);
-	if (rc < 0 || result < 0)
-		return rc < 0 ? rc : result;
-	return 0;
+	result = worst(accept, worst(masquerade, guard));
+	return result < 0 ? result : 0;
 }

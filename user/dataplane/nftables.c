@@ -25,7 +25,7 @@
 struct nftables {
 	struct nft_ctx *ctx;
 	char prefix[IFNAMSIZ];
-	char comment[COMMENT];
+	char comment[COMMENT / 2]; /* more is added to it */
 };
 
 /* libnftables ends the process when the kernel does not have its protocol. */
@@ -116,18 +116,27 @@ static bool has_comment(const json_t *rule, const char *comment)
 	return text && !strcmp(text, comment);
 }
 
-/* Finds our rules in the chain. True when they are exactly its first two. */
-static bool find_own(const struct nftables *nft, const json_t *rules, json_int_t handles[MAX_OWN_RULES],
-		     size_t *ret_count)
+/* Whatever marks it is for; earlier versions named none. */
+static bool is_own(const struct nftables *nft, const json_t *rule)
+{
+	const char *text = json_string_value(json_object_get(rule, "comment"));
+	size_t length = strlen(nft->comment);
+
+	return text && !strncmp(text, nft->comment, length) && (text[length] == ' ' || !text[length]);
+}
+
+/* Finds our rules in the chain. True when they are exactly its first two, and as the comment says. */
+static bool find_own(const struct nftables *nft, const json_t *rules, const char *comment,
+		     json_int_t handles[MAX_OWN_RULES], size_t *ret_count)
 {
 	bool leading = true;
 	size_t i, count = 0;
 	json_t *rule;
 
 	json_array_foreach (rules, i, rule) {
-		if (!has_comment(rule, nft->comment))
+		if (!is_own(nft, rule))
 			continue;
-		leading = leading && i < 2;
+		leading = leading && i < 2 && has_comment(rule, comment);
 		if (count < MAX_OWN_RULES)
 			handles[count++] = json_integer_value(json_object_get(rule, "handle"));
 	}
@@ -135,9 +144,9 @@ static bool find_own(const struct nftables *nft, const json_t *rules, json_int_t
 	return leading && count == 2;
 }
 
-static int apply_accept(struct nftables *nft, const char *family, bool wanted, struct err *err)
+static int apply_accept(struct nftables *nft, const char *family, __u32 marks, struct err *err)
 {
-	char script[SCRIPT], chain[64];
+	char script[SCRIPT], chain[64], comment[COMMENT];
 	json_int_t handles[MAX_OWN_RULES];
 	size_t count, length = 0;
 	json_t *rules;
@@ -149,62 +158,106 @@ static int apply_accept(struct nftables *nft, const char *family, bool wanted, s
 	rules = list_rules(nft, script);
 	if (!rules)
 		return 0;
-	right = find_own(nft, rules, handles, &count);
+	snprintf(comment, sizeof(comment), "%s marks 0x%08x", nft->comment, marks);
+	right = find_own(nft, rules, comment, handles, &count);
 	json_decref(rules);
-	if (wanted ? right : count == 0)
+	if (marks ? right : count == 0)
 		return 0;
 	script[0] = '\0';
 	for (size_t i = 0; i < count; i++)
 		length += (size_t)snprintf(script + length, sizeof(script) - length,
 					   "delete rule %s handle %lld\n", chain, (long long)handles[i]);
 	/* Each is inserted at the top, so the last comes first. */
-	for (int i = 0; wanted && i < 2; i++)
-		length += (size_t)snprintf(script + length, sizeof(script) - length,
-					   "insert rule %s %s \"%s*\" counter accept comment \"%s\"\n", chain,
-					   i ? "iifname" : "oifname", nft->prefix, nft->comment);
+	if (marks)
+		snprintf(
+			script + length, sizeof(script) - length,
+			"insert rule %s oifname \"%s*\" counter accept comment \"%s\"\n"
+			"insert rule %s iifname \"%s*\" meta mark & 0x%08x != 0 counter accept comment \"%s\"\n",
+			chain, nft->prefix, comment, chain, nft->prefix, marks, comment);
 	rc = run(nft, script, "the rules that accept packets of endpoints in FORWARD", err);
 	return rc ? rc : 1;
 }
 
-int nftables_apply_accept(struct nftables *nft, bool wanted, struct err *err)
+int nftables_apply_accept(struct nftables *nft, __u32 marks, struct err *err)
 {
-	int rc4 = apply_accept(nft, "ip", wanted, err);
-	int rc6 = apply_accept(nft, "ip6", wanted, rc4 < 0 ? NULL : err);
+	int rc4 = apply_accept(nft, "ip", marks, err);
+	int rc6 = apply_accept(nft, "ip6", marks, rc4 < 0 ? NULL : err);
 
 	if (rc4 < 0 || rc6 < 0)
 		return rc4 < 0 ? rc4 : rc6;
 	return rc4 || rc6;
 }
 
-int nftables_apply_masquerade(struct nftables *nft, __u32 mark, struct err *err)
+/*
+ * A table of ours, which has one chain with one rule, or (chain NULL) is not to be. The rule's comment holds
+ * what is particular to it, so that one for other marks is not taken for right.
+ */
+struct own_table {
+	const char *family, *chain, *rule, *comment, *what;
+};
+
+static int apply_table(struct nftables *nft, const struct own_table *table, struct err *err)
 {
-	char script[SCRIPT], comment[COMMENT];
-	json_t *rules = list_rules(nft, "table ip " TABLE);
+	char script[SCRIPT], object[64];
+	json_t *rules;
 	bool right;
 	int rc;
 
-	/* The mark is part of the comment, so that a rule for another one is not taken for right. */
-	snprintf(comment, sizeof(comment), "calico-node mark 0x%08x", mark);
-	if (mark)
-		right = json_array_size(rules) == 1 && has_comment(json_array_get(rules, 0), comment);
+	snprintf(object, sizeof(object), "table %s " TABLE, table->family);
+	rules = list_rules(nft, object);
+	if (table->chain)
+		right = json_array_size(rules) == 1 && has_comment(json_array_get(rules, 0), table->comment);
 	else
 		right = !rules;
 	json_decref(rules);
 	if (right)
 		return 0;
-	if (mark)
+	if (table->chain)
 		snprintf(script, sizeof(script),
-			 "add table ip " TABLE "\n"
-			 "delete table ip " TABLE "\n"
-			 "table ip " TABLE " {\n"
-			 "	chain postrouting {\n"
-			 "		type nat hook postrouting priority 100; policy accept;\n"
-			 "		meta mark & 0x%08x == 0x%08x counter masquerade comment \"%s\"\n"
+			 "add %s\n"
+			 "delete %s\n"
+			 "%s {\n"
+			 "	chain %s; policy accept;\n"
+			 "		%s comment \"%s\"\n"
 			 "	}\n"
 			 "}\n",
-			 mark, mark, comment);
+			 object, object, object, table->chain, table->rule, table->comment);
 	else
-		snprintf(script, sizeof(script), "delete table ip " TABLE "\n");
-	rc = run(nft, script, "the masquerade rule", err);
+		snprintf(script, sizeof(script), "delete %s\n", object);
+	rc = run(nft, script, table->what, err);
 	return rc ? rc : 1;
+}
+
+int nftables_apply_masquerade(struct nftables *nft, __u32 mark, struct err *err)
+{
+	char rule[128], comment[COMMENT];
+	const struct own_table table = {
+		.family = "ip",
+		.chain = mark ? "postrouting { type nat hook postrouting priority 100" : NULL,
+		.rule = rule,
+		.comment = comment,
+		.what = "the masquerade rule",
+	};
+
+	snprintf(comment, sizeof(comment), "calico-node mark 0x%08x", mark);
+	snprintf(rule, sizeof(rule), "meta mark & 0x%08x == 0x%08x counter masquerade", mark, mark);
+	return apply_table(nft, &table, err);
+}
+
+/* Ahead of whatever else may set marks, and of defragmentation. */
+int nftables_apply_guard(struct nftables *nft, __u32 marks, struct err *err)
+{
+	char rule[128], comment[COMMENT];
+	const struct own_table table = {
+		.family = "inet",
+		.chain = marks ? "guard { type filter hook prerouting priority -450" : NULL,
+		.rule = rule,
+		.comment = comment,
+		.what = "the rule that drops what no program has let in",
+	};
+
+	snprintf(comment, sizeof(comment), "%s marks 0x%08x", nft->comment, marks);
+	snprintf(rule, sizeof(rule), "iifname \"%s*\" meta mark & 0x%08x == 0 counter drop", nft->prefix,
+		 marks);
+	return apply_table(nft, &table, err);
 }

@@ -16,10 +16,16 @@ int nftables_open(const char *interface_prefix, struct nftables **ret, struct er
 void nftables_close(struct nftables *nft);
 
 /*
- * Accepts forwarded packets from and to our interfaces by the first two rules of iptables' chain FORWARD, if
- * that exists. Returns 1 when something had to be changed. `wanted` false: removes our rules.
+ * Accepts forwarded packets from our interfaces that carry one of these marks, and all to our interfaces, by
+ * the first two rules of iptables' chain FORWARD, if that exists. Returns 1 when something had to be changed.
+ * 0: removes our rules.
  */
-int nftables_apply_accept(struct nftables *nft, bool wanted, struct err *err);
+int nftables_apply_accept(struct nftables *nft, __u32 marks, struct err *err);
+/*
+ * Drops whatever comes from our interfaces with none of these marks, in a table of our own: no program has
+ * let it in. 0: no such table. Returns 1 as above.
+ */
+int nftables_apply_guard(struct nftables *nft, __u32 marks, struct err *err);
 /* Masquerades packets that carry this mark, in a table of our own; 0: no such table. Returns 1 as above. */
 int nftables_apply_masquerade(struct nftables *nft, __u32 mark, struct err *err);
 

@@ -10,6 +10,7 @@ import ctypes
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -339,10 +340,10 @@ class Machine:
         return self.namespace.run(*arguments, env=self.environment, **options)
 
     def log(self, name):
-        """What dockerd ("docker") or calico-node ("node") wrote so far."""
+        """What dockerd ("docker") or calico-node ("node") wrote so far; the latter's without the times."""
         with contextlib.suppress(FileNotFoundError):
             with open(self.path(f"{name}.log")) as log:
-                return log.read()
+                return re.sub(r"(?m)^\d{4}-\d\d-\d\dT[\d:.]+Z (?=[A-Z]+ )", "", log.read())
         return ""
 
     # Docker

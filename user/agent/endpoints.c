@@ -360,8 +360,8 @@ void endpoints_activate(struct agent *agent)
 		}
 	}
 	if (link_list(agent->netlink, &links, &count, &err) < 0) {
-		log_warn("agent", "%s; interfaces without an endpoint are guarded when they change",
-			 err.text);
+		log_repeated(LOG_LEVEL_WARN, "agent", "links",
+			     "%s; interfaces without an endpoint are guarded when they change", err.text);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {

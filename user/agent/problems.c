@@ -34,13 +34,14 @@ void problem_set(struct problem **problems, const char *object, const char *text
 	if (!text) {
 		if (!problem)
 			return;
-		log_info("agent", "%s: solved", object);
+		log_limited(LOG_LEVEL_INFO, "agent", object, "%s: solved", object);
 		remove_problem(problems, problem);
 		return;
 	}
 	if (problem && !strcmp(problem->text, text))
 		return;
-	log_warn("agent", "%s: %s", object, text);
+	/* An object that changes all the time must not fill the log. */
+	log_limited(LOG_LEVEL_WARN, "agent", object, "%s: %s", object, text);
 	if (problem)
 		remove_problem(problems, problem);
 	else if (HASH_COUNT(*problems) >= PROBLEMS_MAX)

@@ -79,8 +79,9 @@ static int adopt_addresses(struct agent *agent, const struct owned *owned, struc
 	for (size_t i = 0; !r && !agent->stopping && i < owned->net_count; i++) {
 		r = ipam_adopt(&ipam, &owned->nets[i], attribute, err);
 		if (r < 0 && r != -ENOTCONN && r != -ETIMEDOUT) {
-			log_warn("agent", "IPAM does not know an address of %s any more: %s", owned->key,
-				 err->text);
+			log_limited(LOG_LEVEL_WARN, "agent", "adopt",
+				    "IPAM does not know an address of %s any more: %s", owned->key,
+				    err->text);
 			r = 0;
 		}
 	}

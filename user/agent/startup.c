@@ -77,8 +77,9 @@ static int choose_address(struct agent *agent, char ip[ADDR_TEXT], struct err *e
 		return r;
 	if (config->ip) {
 		if (!present)
-			log_warn("agent", "IPv4 address %s is not on any interface of this host; continuing",
-				 config->ip);
+			log_repeated(LOG_LEVEL_WARN, "agent", "address",
+				     "IPv4 address %s is not on any interface of this host; continuing",
+				     config->ip);
 		snprintf(ip, ADDR_TEXT, "%s", config->ip);
 		return 0;
 	}
@@ -106,9 +107,9 @@ static int check_conflicts(struct agent *agent, const char *ip, struct err *err)
 		if (strcmp(last, "ip_addr_v4") && strcmp(last, "ip_addr_v6"))
 			continue;
 		if (own && !strcmp(last, "ip_addr_v4") && *node->value && strcmp(node->value, ip))
-			log_warn("agent",
-				 "WARNING: Hostname '%s' is already in use with IP address %s; now %s",
-				 config->hostname, node->value, ip);
+			log_repeated(LOG_LEVEL_WARN, "agent", "hostname",
+				     "WARNING: Hostname '%s' is already in use with IP address %s; now %s",
+				     config->hostname, node->value, ip);
 		if (!own && *node->value &&
 		    (!strcmp(node->value, ip) || (config->ip6 && !strcmp(node->value, config->ip6))))
 			r = err_set(

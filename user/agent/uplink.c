@@ -203,7 +203,8 @@ void uplinks_activate(struct agent *agent)
 
 	find_wanted(agent, &wanted);
 	if (link_list(agent->netlink, &links, &count, &err) < 0)
-		log_warn("agent", "%s; what is no uplink any more may keep its programs", err.text);
+		log_repeated(LOG_LEVEL_WARN, "agent", "uplinks",
+			     "%s; what is no uplink any more may keep its programs", err.text);
 	for (size_t i = 0; i < count; i++) {
 		if (strncmp(links[i].name, prefix, strlen(prefix)) && !includes(&wanted, links[i].ifindex))
 			dataplane_detach_uplink(agent->dataplane, links[i].ifindex, links[i].name, NULL);

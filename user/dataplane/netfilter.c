@@ -28,9 +28,8 @@ struct netfilter {
 	struct nl_sock *sock;
 	struct event *readable, *settled;
 	bool masquerade;
-	bool repaired;	 /* the last check changed something */
-	bool warned;	 /* about iptables-legacy */
-	struct err last; /* failure that was already logged */
+	bool repaired; /* the last check changed something */
+	bool warned;   /* about iptables-legacy */
 };
 
 /* The first failure; else 1 if one of them is. */
@@ -72,11 +71,11 @@ static void on_settled(evutil_socket_t fd, short what, void *arg)
 
 	netfilter->repaired = rc != 0;
 	if (rc > 0)
-		log_info("netfilter",
-			 "restored the rules for endpoints that another program removed or preceded");
-	if (rc < 0 && strcmp(err.text, netfilter->last.text))
-		log_warn("netfilter", "%s; tried again at the next change", err.text);
-	netfilter->last = err;
+		log_limited(LOG_LEVEL_INFO, "netfilter", "repairs",
+			    "restored the rules for endpoints that another program removed or preceded");
+	if (rc < 0)
+		log_repeated(LOG_LEVEL_WARN, "netfilter", "rules", "%s; tried again at the next change",
+			     err.text);
 }
 
 static void on_change(evutil_socket_t fd, short what, void *arg)

@@ -79,7 +79,8 @@ void endpoint_unplug(struct plugin *plugin, const char *id)
 
 	agent_remove_endpoint(plugin->agent, endpoint_key(plugin, id, key));
 	if (delete_pair(plugin, names.host, &err) < 0)
-		log_warn("docker", "endpoint %.12s: %s; the collector tries again", id, err.text);
+		log_limited(LOG_LEVEL_WARN, "docker", "unplug",
+			    "endpoint %.12s: %s; the collector tries again", id, err.text);
 	sandbox_leave(plugin->sandboxes, id);
 }
 
@@ -258,8 +259,8 @@ int endpoint_delete(struct call *call, struct err *err)
 		return rc;
 	rc = endpoint_remove(plugin, id, err);
 	if (rc < 0) {
-		log_warn("docker", "endpoint %.12s is not deleted yet: %s; trying again until it is", id,
-			 err->text);
+		log_limited(LOG_LEVEL_WARN, "docker", "endpoint",
+			    "endpoint %.12s is not deleted yet: %s; trying again until it is", id, err->text);
 		rc = journal_add(plugin->journal, JOURNAL_ENDPOINT, id, err);
 	}
 	return rc;
@@ -272,8 +273,8 @@ int endpoint_program(struct call *call, struct err *err)
 	const char *id = json_string_value(json_object_get(call->body, "EndpointID"));
 
 	if (json_array_size(json_object_get(options, "com.docker.network.portmap")))
-		log_warn(
-			"docker",
+		log_limited(
+			LOG_LEVEL_WARN, "docker", "ports",
 			"endpoint %.12s: published ports (-p) have no effect; its own address is reachable as its "
 			"profile allows",
 			id ? id : "?");

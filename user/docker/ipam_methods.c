@@ -80,8 +80,8 @@ static int check_pool(struct plugin *plugin, const struct pool_query *query, str
 			"The requested subnet must match the CIDR of a configured Calico IP Pool: %s is none "
 			"that is enabled; see 'calicoctl pool show'",
 			cidr_format(pool, text));
-	log_warn(
-		"docker",
+	log_limited(
+		LOG_LEVEL_WARN, "docker", "pools",
 		"a network is made while no IPv%u pool is enabled: its containers will get no addresses until "
 		"'calicoctl pool add <CIDR>'",
 		query->family);
@@ -233,8 +233,8 @@ int address_give_back(struct call *call, struct err *err)
 	}
 	rc = address_release(plugin, &cidr.addr, (long long)time(NULL), err);
 	if (rc < 0) {
-		log_warn("docker", "address %s is not released yet: %s; trying again until it is", text,
-			 err->text);
+		log_limited(LOG_LEVEL_WARN, "docker", "address",
+			    "address %s is not released yet: %s; trying again until it is", text, err->text);
 		rc = journal_add(plugin->journal, JOURNAL_ADDRESS, text, err);
 	}
 	return rc;

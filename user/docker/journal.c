@@ -119,7 +119,8 @@ static void work_off(void *arg)
 		json_decref(entry);
 	}
 	if (any && state_file_write(journal->path, journal->entries, &err) < 0)
-		log_warn("docker", "%s; what was done will be done again after a restart", err.text);
+		log_repeated(LOG_LEVEL_WARN, "docker", "journal",
+			     "%s; what was done will be done again after a restart", err.text);
 	journal->running = false;
 	if (journal->stopping)
 		wait_wake(&journal->stopped);

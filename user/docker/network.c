@@ -408,8 +408,8 @@ int network_delete(struct call *call, struct err *err)
 		return rc;
 	rc = network_remove(plugin, id, err);
 	if (rc < 0) {
-		log_warn("docker", "network %.12s is not deleted yet: %s; trying again until it is", id,
-			 err->text);
+		log_limited(LOG_LEVEL_WARN, "docker", "network",
+			    "network %.12s is not deleted yet: %s; trying again until it is", id, err->text);
 		rc = journal_add(plugin->journal, JOURNAL_NETWORK, id, err);
 	}
 	return rc;

@@ -164,6 +164,6 @@ int router_serve(void *arg, const struct server_request *request, json_t **ret, 
 		return 200;
 	}
 	plugin->errors++;
-	log_warn("docker", "%s refused: %s", route->method, err->text);
+	log_limited(LOG_LEVEL_WARN, "docker", route->method, "%s refused: %s", route->method, err->text);
 	return rc == -EBADMSG ? 400 : 500;
 }

@@ -26,6 +26,7 @@
 #include "util/stdio.h"
 #include "util/task.h"
 #include "util/unix_socket.h"
+#include "util/watchdog.h"
 
 static const char usage[] =
 	"Usage: calico-node [OPTION]...\n"
@@ -56,6 +57,9 @@ struct node {
 	struct plugin *plugin;
 	struct control *control;
 };
+
+/* Requests that are being served have SERVER_ANSWER_MS of it. */
+#define END_MS 30000
 
 static int parse_attach(const char *text, enum attach_mode *ret)
 {
@@ -223,6 +227,8 @@ static int start(struct node *node, struct err *err)
 	if (!r)
 		r = catch_signals(node, err);
 	if (!r)
+		r = watchdog_start(err);
+	if (!r)
 		r = store_open(node->config, &node->store, err);
 	if (!r)
 		r = netlink_open(&node->netlink, err);
@@ -242,11 +248,13 @@ static int start(struct node *node, struct err *err)
 
 static void stop(struct node *node)
 {
+	watchdog_limit_end(END_MS);
 	control_stop(node->control);
 	plugin_stop(node->plugin);
 	agent_stop(node->agent);
 	netlink_close(node->netlink);
 	store_close(node->store);
+	watchdog_stop();
 	for (size_t i = 0; i < 2; i++) {
 		if (node->signals[i])
 			event_free(node->signals[i]);
@@ -281,8 +289,11 @@ int main(int argc, char **argv)
 {
 	struct node node = {.pid_file = -1, .bpffs = -1};
 	struct err err = {""};
-	int r = config_load(&node.config, &err);
+	int r;
 
+	stdio_open();
+	log_open();
+	r = config_load(&node.config, &err);
 	if (r < 0) {
 		fprintf(stderr, "calico-node: %s\n", err.text);
 		return 1;

@@ -32,6 +32,10 @@ def pins(host):
     return sorted(os.path.join(folder, name) for folder, _, names in os.walk(host.path("bpf")) for name in names)
 
 
+def tcp_counter(host, name):
+    return json.loads(host.run("nstat", "-asj", name).stdout)["kernel"][name]
+
+
 def in_sync(host):
     return host.calicoctl("status", check=False).stdout.count("In sync: yes") == 1
 
@@ -67,6 +71,39 @@ def test_memory_of_a_change_is_given_back(host):
     lab.until(lambda: heap_mib(host) > before + 4, what="memory for the rules")
     host.calicoctl("profile", "remove", "web")
     lab.until(lambda: heap_mib(host) <= before + 1, 30, "the return of the memory")
+
+
+def test_standard_descriptors_that_are_closed_stay_unused(host):
+    """Output would be written into whatever has their numbers: the datastore, for one."""
+    host.node_process = subprocess.Popen(
+        host.namespace.command("sh", "-c", f"exec {lab.BUILD}/calico-node <&- >&- 2>&-"), stdin=subprocess.DEVNULL,
+        env=host.environment, start_new_session=True)
+    lab.until(host.node_ready, 20, "the daemon's start")
+    for number in range(3):
+        assert os.readlink(f"/proc/{host.node_process.pid}/fd/{number}") == "/dev/null"
+    lab.until(lambda: in_sync(host), what="the daemon's readiness")
+    done = host.run("sh", "-c", f"exec {lab.BUILD}/calicoctl pool add 10.9.0.0/16 <&- >&- 2>&-", check=False)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert "10.9.0.0/16" in host.calicoctl("pool", "show")
+    assert host.stop_node() == 0
+
+
+def test_a_taken_name_is_told_once(network):
+    """A machine is cloned: it keeps trying, and says why once."""
+    with network.etcd() as etcd, network.machine("host-a", etcd=etcd) as first, \
+            network.machine("host-b", etcd=etcd) as second:
+        for one in (first, second):
+            one.start_node()
+            lab.until(lambda: etcd.get(f"/calico/v1/host/{one.name}/bird_ip") == one.address, what="registration")
+        second.stop_node()
+        second.settings["HOSTNAME"] = "host-a"
+        second.start_node()
+        lab.until(lambda: "is already in use by host host-b" in second.log("node"), 20, "the refusal")
+        sent = tcp_counter(second, "TcpOutSegs")
+        lab.until(lambda: tcp_counter(second, "TcpOutSegs") > sent + 50, 30, "some more tries")
+        assert second.log("node").count("already in use with IP address") == 1
+        assert second.log("node").count("is already in use by host host-b") == 1
+        assert etcd.get("/calico/v1/host/host-a/bird_ip") == first.address
 
 
 def test_teardown_takes_everything_out_of_the_kernel(host):
@@ -131,12 +168,6 @@ def test_a_damaged_datastore_is_named_and_kept(host, content):
 def test_a_datastore_that_stays_away_is_reported_once(network):
     with network.machine("host-a", environment={"ETCD_AUTHORITY": "127.0.0.1:9", "CALICO_DATASTORE": "etcd"}) as host:
         host.start_node()
-
-        def requests():
-            shown = subprocess.run(host.namespace.command("nstat", "-asj", "TcpActiveOpens"), stdout=subprocess.PIPE,
-                                   check=True).stdout
-            return json.loads(shown)["kernel"]["TcpActiveOpens"]
-
-        lab.until(lambda: requests() >= 3, 20, "the daemon's attempts")
+        lab.until(lambda: tcp_counter(host, "TcpActiveOpens") >= 3, 20, "the daemon's attempts")
         assert host.log("node").count("Connection refused") == 1
         assert host.stop_node() == 0

@@ -5,84 +5,60 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <event2/buffer.h>
-#include <event2/http.h>
-
-#include "util/task.h"
-#include "util/unix_socket.h"
-
-#define REQUEST_TIMEOUT_S 10
-#define REQUEST_MAX	  4096
+#include "http/server.h"
 
 struct control {
-	struct evhttp *http;
-	char *path;
+	struct server *server;
 	json_t *(*status)(void *arg);
 	void *arg;
 };
 
-static void answer_status(struct evhttp_request *request, void *arg)
+static int serve(void *arg, const struct server_request *request, json_t **ret, struct err *err)
 {
 	struct control *control = arg;
-	struct evbuffer *body = evhttp_request_get_output_buffer(request);
-	json_t *json = control->status(control->arg);
-	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
-	if (text) {
-		evbuffer_add(body, text, strlen(text));
-		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-				  "application/json");
-		evhttp_send_reply(request, HTTP_OK, "OK", NULL);
-	} else {
-		evhttp_send_error(request, HTTP_INTERNAL, "out of memory");
+	if (strcmp(request->path, "/status") != 0) {
+		err_set(err, ENOENT, "there is no such document; /status is the only one");
+		return 404;
 	}
-	free(text);
-	json_decref(json);
+	*ret = control->status(control->arg);
+	if (*ret)
+		return 200;
+	err_set(err, ENOMEM, "out of memory");
+	return 500;
 }
 
 int control_start(const char *path, json_t *(*status)(void *arg), void *arg, struct control **ret,
 		  struct err *err)
 {
+	static const struct server_options options = {
+		.name = "control",
+		.content_type = "application/json",
+		.max_body = 4096,
+		.max_connections = 32,
+		.idle_s = 10,
+	};
 	struct control *control = calloc(1, sizeof(*control));
-	int fd, r;
+	int r;
 
-	if (!control || !(control->path = strdup(path)) || !(control->http = evhttp_new(task_base()))) {
-		r = err_set(err, ENOMEM, "cannot serve %s: out of memory", path);
-		goto fail;
-	}
+	if (!control)
+		return err_set(err, ENOMEM, "cannot serve %s: out of memory", path);
 	control->status = status;
 	control->arg = arg;
-	evhttp_set_timeout(control->http, REQUEST_TIMEOUT_S);
-	evhttp_set_max_headers_size(control->http, REQUEST_MAX);
-	evhttp_set_max_body_size(control->http, REQUEST_MAX);
-	evhttp_set_allowed_methods(control->http, EVHTTP_REQ_GET);
-	evhttp_set_cb(control->http, "/status", answer_status, control);
-
-	r = unix_socket_listen(path, &fd, err);
-	if (r < 0)
-		goto fail;
-	if (evhttp_accept_socket(control->http, fd) < 0) {
-		r = err_set(err, ENOMEM, "cannot serve %s: out of memory", path);
-		close(fd);
-		goto fail;
+	r = server_start(&options, &path, 1, serve, control, &control->server, err);
+	if (r < 0) {
+		free(control);
+		return r;
 	}
 	*ret = control;
 	return 0;
-fail:
-	control_stop(control);
-	return r;
 }
 
 void control_stop(struct control *control)
 {
 	if (!control)
 		return;
-	if (control->http)
-		evhttp_free(control->http);
-	if (control->path)
-		unlink(control->path);
-	free(control->path);
+	server_stop(control->server);
 	free(control);
 }

@@ -411,7 +411,7 @@ static int load_dataplane(struct agent *agent, struct err *err)
 	int r;
 
 	agent->loading = true;
-	r = offload(load_programs, &load);
+	r = offload("loading the BPF programs", load_programs, &load);
 	agent->loading = false;
 	if (r < 0)
 		return err_set(err, -r, "cannot start a thread to load the BPF programs: %s", strerror(-r));

@@ -63,7 +63,7 @@ static int delete_pair(struct plugin *plugin, const char *host_name, struct err 
 
 	if (unplugging.ifindex <= 0)
 		return 0;
-	rc = offload(delete_interface, &unplugging);
+	rc = offload("deleting an interface", delete_interface, &unplugging);
 	if (rc < 0)
 		return err_set(err, -rc, "cannot delete the interface %s: %s", host_name, strerror(-rc));
 	if (unplugging.rc < 0)

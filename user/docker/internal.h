@@ -8,7 +8,7 @@
 #include "docker/journal.h"
 #include "docker/plugin.h"
 #include "docker/sandbox.h"
-#include "docker/server.h"
+#include "http/server.h"
 #include "ipam/ipam.h"
 #include "store/keys.h"
 

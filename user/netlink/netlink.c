@@ -38,8 +38,12 @@ int netlink_error(int code)
 	return -EIO;
 }
 
+/* The kernel answers at once, or when others leave the lock of the network configuration. */
+#define ANSWER_S 10
+
 int netlink_open(struct netlink **ret, struct err *err)
 {
+	static const struct timeval limit = {ANSWER_S, 0};
 	struct netlink *nl = calloc(1, sizeof(*nl));
 	int rc;
 
@@ -55,6 +59,8 @@ int netlink_open(struct netlink **ret, struct err *err)
 		netlink_close(nl);
 		return err_set(err, -rc, "cannot open a netlink socket: %s", strerror(-rc));
 	}
+	/* An answer that does not come must be an error: everything waits here with us. */
+	setsockopt(nl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	*ret = nl;
 	return 0;
 }

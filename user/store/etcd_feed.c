@@ -93,7 +93,9 @@ int etcd_snapshot(struct store *base, struct store_feed *feed, struct store_list
 	if (r < 0)
 		err_set(err, ENOMEM, "out of memory accessing etcd");
 	else
-		r = await(feed, &request, false, -1);
+		r = await(feed, &request, false, SNAPSHOT_MS + ETCD_LATE_MS);
+	if (r == -ETIMEDOUT)
+		etcd_failed(store, ETIMEDOUT, "watch", feed->directory, "its answer was missed", err);
 	if (r == 0 && request.result < 0)
 		r = etcd_failed(store, -request.result, "watch", feed->directory, request.why, err);
 	else if (r == 0)
@@ -151,7 +153,9 @@ static int follow(const struct etcd_store *store, struct store_feed *feed, struc
 		feed->answered = r == 0;
 	}
 	if (r == 0)
-		r = await(feed, request, false, -1);
+		r = await(feed, request, false, request->total_ms + ETCD_LATE_MS);
+	if (r == -ETIMEDOUT)
+		return etcd_failed(store, ETIMEDOUT, "watch", feed->directory, "its answer was missed", err);
 	return r < 0 ? r : read_poll(store, feed, request, err);
 }
 

@@ -162,6 +162,23 @@ int etcd_http_start(struct etcd_http *http, struct etcd_request *request)
 	return transfers_start(http->transfers, &request->transfer);
 }
 
+void etcd_http_wait(struct etcd_request *request, struct wait *done)
+{
+	int64_t end = task_clock_ms() + request->total_ms + ETCD_LATE_MS;
+
+	while (!request->finished) {
+		int64_t left = end - task_clock_ms();
+
+		*done = (struct wait){0};
+		if (left > 0 && wait_for(done, (int)left) == 0)
+			continue;
+		request->sent = true; /* for all that is known */
+		request->result = -ETIMEDOUT;
+		snprintf(request->why, sizeof(request->why), "its answer was missed");
+		return;
+	}
+}
+
 void etcd_http_end(struct etcd_http *http, struct etcd_request *request)
 {
 	transfers_end(http->transfers, &request->transfer);

@@ -43,8 +43,13 @@ int etcd_http_new(const struct etcd_tls *tls, struct etcd_http **ret, struct err
 /* When no request is left. */
 void etcd_http_free(struct etcd_http *http);
 
+/* libcurl keeps a request's time itself; a wait that is longer by so much has missed its end. */
+#define ETCD_LATE_MS 5000
+
 /* 0 or -ENOMEM. Must be ended with etcd_http_end() in every case, at any time. */
 int etcd_http_start(struct etcd_http *http, struct etcd_request *request);
+/* Until a request that wakes `done` is finished; it has a result then in every case. */
+void etcd_http_wait(struct etcd_request *request, struct wait *done);
 void etcd_http_end(struct etcd_http *http, struct etcd_request *request);
 
 #endif

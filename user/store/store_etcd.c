@@ -143,10 +143,7 @@ static int call_once(struct etcd_store *store, const struct call *call, int conn
 		free(url);
 		return err_set(err, ENOMEM, "out of memory accessing etcd");
 	}
-	while (!request->finished) {
-		done = (struct wait){0};
-		wait_for(&done, -1);
-	}
+	etcd_http_wait(request, &done);
 	free(url);
 	return 0;
 }

@@ -6,8 +6,9 @@
 
 /*
  * Runs fn(arg) in a thread of its own while this task waits and the event loop goes on. fn must not touch the
- * event loop, tasks, or anything that others may use meanwhile. 0, or -errno when it was not run.
+ * event loop, tasks, or anything that others may use meanwhile. `what` names the work in the log, where it is
+ * told if it takes long. 0, or -errno when it was not run.
  */
-int offload(void (*fn)(void *arg), void *arg);
+int offload(const char *what, void (*fn)(void *arg), void *arg);
 
 #endif

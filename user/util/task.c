@@ -193,6 +193,8 @@ static int wait_outside(struct wait *w, int timeout_ms)
 
 int wait_for(struct wait *w, int timeout_ms)
 {
+	if (timeout_ms < 0)
+		timeout_ms = task_time_left(-1);
 	assert(!w->task);
 	if (w->done)
 		return 0;
@@ -272,5 +274,5 @@ int task_time_left(int limit)
 	left = deadline - task_clock_ms();
 	if (left < 0)
 		return 0;
-	return left < limit ? (int)left : limit;
+	return limit < 0 || left < limit ? (int)left : limit;
 }

@@ -34,8 +34,8 @@ struct wait {
 };
 
 /*
- * Waits until wait_wake(w) or the deadline (milliseconds from now; < 0: none). 0 or -ETIMEDOUT. One waiter
- * per object. Inside a callback of the event loop only tasks may wait.
+ * Waits until wait_wake(w) or the deadline (milliseconds from now; < 0: the task's). 0 or -ETIMEDOUT. One
+ * waiter per object. Inside a callback of the event loop only tasks may wait.
  */
 int wait_for(struct wait *w, int timeout_ms);
 /* Marks w as happened; a task waiting on it continues from the event loop, not inside this call. */
@@ -59,7 +59,7 @@ void task_unlock(struct task_mutex *mutex);
  * process. A task that is started begins without one.
  */
 void task_set_deadline(int ms);
-/* Milliseconds left, at least 0; `limit` when the task has none or more than that. */
+/* Milliseconds left, at least 0; `limit` (< 0: none) when the task has none or more than that. */
 int task_time_left(int limit);
 
 #endif

@@ -3,7 +3,9 @@
 #include "util/transfers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "util/task.h"
 
@@ -28,24 +30,64 @@ static void act(struct transfers *transfers, curl_socket_t fd, int mask)
 	}
 }
 
-static void on_socket(evutil_socket_t fd, short what, void *arg)
-{
-	act(arg, fd, (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
-}
-
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
-static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *watched)
+/* A socket of libcurl's that is watched. */
+struct watched {
+	struct transfers *transfers;
+	curl_socket_t fd;
+	int own_fd; /* the same socket: libcurl closes its number when it likes, and this one is ours */
+	struct event *event;
+};
+
+static void on_socket(evutil_socket_t own_fd, short what, void *arg)
+{
+	struct watched *watched = arg;
+
+	act(watched->transfers, watched->fd,
+	    (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
+}
+
+static void watched_free(struct watched *watched)
+{
+	if (!watched)
+		return;
+	if (watched->event)
+		event_free(watched->event);
+	if (watched->own_fd >= 0)
+		close(watched->own_fd);
+	free(watched);
+}
+
+/* NULL: no memory, or no descriptor. */
+static struct watched *watched_new(struct transfers *transfers, curl_socket_t fd, short events)
+{
+	struct watched *watched = calloc(1, sizeof(*watched));
+
+	if (!watched)
+		return NULL;
+	watched->transfers = transfers;
+	watched->fd = fd;
+	watched->own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (watched->own_fd >= 0)
+		watched->event = event_new(task_base(), watched->own_fd, events, on_socket, watched);
+	if (!watched->event || event_add(watched->event, NULL) < 0) {
+		watched_free(watched);
+		return NULL;
+	}
+	return watched;
+}
+
+static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *before)
 {
 	struct transfers *transfers = arg;
-	struct event *event = watched;
+	struct watched *watched;
 	short events = EV_PERSIST;
 
-	if (event)
-		event_free(event);
+	watched_free(before);
 	curl_multi_assign(transfers->multi, fd, NULL);
 	if (what == CURL_POLL_REMOVE)
 		return 0;
@@ -53,11 +95,9 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *w
 		events |= EV_READ;
 	if (what & CURL_POLL_OUT)
 		events |= EV_WRITE;
-	event = event_new(task_base(), fd, events, on_socket, transfers);
-	if (!event || event_add(event, NULL) < 0 ||
-	    curl_multi_assign(transfers->multi, fd, event) != CURLM_OK) {
-		if (event)
-			event_free(event);
+	watched = watched_new(transfers, fd, events);
+	if (!watched || curl_multi_assign(transfers->multi, fd, watched) != CURLM_OK) {
+		watched_free(watched);
 		return -1;
 	}
 	return 0;

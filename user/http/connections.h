@@ -4,21 +4,22 @@
  * to arrive. A connection without a request may stay for long: dockerd keeps its connections for hours, and
  * one that breaks under a request makes it repeat that request with an empty body.
  */
-#ifndef DOCKER_CONNECTIONS_H
-#define DOCKER_CONNECTIONS_H
+#ifndef HTTP_CONNECTIONS_H
+#define HTTP_CONNECTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <event2/bufferevent.h>
 #include <event2/http.h>
 
 #include "util/err.h"
 
-#define CONNECTIONS_MAX	  128
 #define REQUEST_ARRIVE_MS 10000 /* from its first byte to its last */
 
 struct connections;
-int connections_new(struct evhttp *http, struct connections **ret, struct err *err);
+/* At most `max` connections. */
+int connections_new(struct evhttp *http, size_t max, struct connections **ret, struct err *err);
 /* After evhttp_free(). NULL is allowed. */
 void connections_free(struct connections *connections);
 /* A listener of the same evhttp, to pause while there are too many connections or no descriptors left. */

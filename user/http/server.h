@@ -1,23 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * HTTP for the Docker plugin protocol, over evhttp: requests to a handler that runs as a task, JSON answers
- * and one-line errors back. Knows no method names.
+ * HTTP on unix sockets, over evhttp: requests to a handler that runs as a task, JSON answers and one-line
+ * errors back. Serves the Docker plugin protocol and the control socket; knows no paths.
  */
-#ifndef DOCKER_SERVER_H
-#define DOCKER_SERVER_H
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #include "util/err.h"
 
 #define SERVER_MAX_HEADERS (16 * 1024)
-#define SERVER_MAX_BODY	   (1024 * 1024)
 /* Of a handler. It must leave time to undo what it did and still answer within 10 seconds. */
 #define SERVER_DEADLINE_MS 8000
+/* A handler that misses its deadline by so much has met a fault: the client gets an error instead. */
+#define SERVER_ANSWER_MS 9500
 
 struct server;
+
+struct server_options {
+	const char *name;	  /* of the module, in the log */
+	const char *content_type; /* of answers */
+	bool post;		  /* only POST is served; else only GET */
+	size_t max_body;
+	size_t max_connections; /* of all sockets together */
+	int idle_s;		/* a connection without a request ends then */
+};
 
 struct server_request {
 	const char *path; /* "/IpamDriver.RequestPool" */
@@ -33,8 +44,8 @@ struct server_request {
 typedef int (*server_handler)(void *arg, const struct server_request *request, json_t **ret, struct err *err);
 
 /* Listens on the paths; nobody reaches a socket before it answers. */
-int server_start(const char *const *paths, size_t count, server_handler handler, void *arg,
-		 struct server **ret, struct err *err);
+int server_start(const struct server_options *options, const char *const *paths, size_t count,
+		 server_handler handler, void *arg, struct server **ret, struct err *err);
 /* Stops listening, waits for the requests that are being served, closes all connections. NULL is allowed. */
 void server_stop(struct server *server);
 

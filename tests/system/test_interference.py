@@ -52,11 +52,162 @@ def test_interface_that_was_down_gets_its_route_back(machine):
     assert machine.run("busybox", "ping", "-q", "-c", "1", "-W", "2", database, check=False).returncode == 0
 
 
-def test_deleted_route_comes_back(machine):
+SETTINGS = ("ipv4/forwarding", "ipv4/rp_filter", "ipv4/proxy_arp", "ipv4/route_localnet", "ipv4/accept_local",
+            "ipv4/accept_redirects", "ipv4/accept_source_route", "ipv6/disable_ipv6", "ipv6/forwarding",
+            "ipv6/accept_ra", "ipv6/accept_redirects")
+
+
+def settings(machine, interface):
+    names = [f"net/{name.replace('/', f'/conf/{interface}/')}" for name in SETTINGS]
+    return dict(zip(SETTINGS, machine.run("sysctl", "-n", *names, check=False).stdout.split()))
+
+
+def as_made(machine, interface):
+    """What calico-node has made of an interface, as far as others can change it."""
+    link = next((entry for entry in json.loads(machine.run("ip", "-j", "link").stdout)
+                 if entry["ifname"] == interface), {})
+    known = {(entry["dst"], entry.get("lladdr"), *entry["state"])
+             for entry in json.loads(machine.run("ip", "-j", "neighbour", "show", "nud", "permanent", "dev", interface,
+                                                 check=False).stdout or "[]")}
+    return {"link": {key: link.get(key) for key in ("address", "mtu", "master")}, "up": "UP" in link.get("flags", []),
+            "arp": "NOARP" not in link.get("flags", []), "neighbours": known,
+            "routes": (machine.routes(4), machine.routes(6)),
+            "settings": settings(machine, interface)}
+
+
+def repairs(machine):
+    return json.loads(machine.calicoctl("status", "-o", "json", check=False).stdout)["daemon"]["repairs"]["settings"]
+
+
+def problems(machine):
+    shown = json.loads(machine.calicoctl("status", "-o", "json", check=False).stdout)
+    return {problem["object"]: problem["text"] for problem in shown["daemon"]["problems"]}
+
+
+@pytest.fixture
+def quick_machine(network, image):
+    """What the kernel does not tell of is found by looks that come every second."""
+    with network.machine("host-a", image=image, environment={"FELIX_DATAPLANEREFRESHSECS": "1"}) as machine:
+        machine.start_docker()
+        machine.start_node()
+        yield machine
+
+
+def test_what_is_changed_of_an_interface_is_set_back(quick_machine):
+    machine = quick_machine
+    machine.create_network("databases", "--ipv6")
+    database = machine.start("db", "databases")
+    database6 = machine.inspect("db")["NetworkSettings"]["Networks"]["databases"]["GlobalIPv6Address"]
+    interface = endpoint_interface(machine)
+    machine.run("ip", "link", "add", "other", "type", "bridge")
+    before = until(lambda: (made := as_made(machine, interface))["neighbours"] and made, what="the neighbours")
+    assert before["link"]["address"] == "ee:ee:ee:ee:ee:fe"
+    assert len(before["neighbours"]) == 2 and {database, database6} < set.union(*before["routes"])
+    assert set(before["settings"].values()) == {"0", "1"}
+    link, mac = ("ip", "link", "set", "dev", interface), "02:00:00:00:00:77"
+    changes = [("MAC", (*link, "address", mac)), ("MTU", (*link, "mtu", "1280")), ("noarp", (*link, "arp", "off")),
+               ("master", (*link, "master", "other"))]
+    for address in (database, database6):
+        changes += [
+            ("neighbour", ("ip", "neighbour", "replace", address, "dev", interface, "lladdr", mac)),
+            ("neighbour", ("ip", "neighbour", "replace", address, "dev", interface, "nud", "stale", "lladdr", mac)),
+            ("neighbour", ("ip", "neighbour", "delete", address, "dev", interface)),
+            ("route", ("ip", "route", "delete", address)),
+            ("route", ("ip", "route", "replace", address, "dev", "eth0")),
+        ]
+    changes += [(name.replace("/", f"/conf/{interface}/"),
+                 ("sysctl", "-qw", f"net.{name.replace('/', f'.conf.{interface}.')}={1 - int(value)}"))
+                for name, value in before["settings"].items()]
+    for number, (what, command) in enumerate(changes, 1):
+        machine.run(*command)
+        until(lambda: as_made(machine, interface) == before, what=f"the repair after {command}")
+        assert repairs(machine) >= number
+        assert [line for line in machine.log("node").splitlines() if interface in line and what in line
+                and "changed to" in line], command
+    assert not problems(machine)
+
+
+def test_a_renamed_interface_gets_its_name_back(machine):
     machine.create_network("databases")
     database = machine.start("db", "databases")
-    machine.run("ip", "route", "delete", database)
-    until(lambda: machine.routes() == {database}, 20, "the route's return")
+    interface = endpoint_interface(machine)
+    before = as_made(machine, interface)
+    for name in ("mine", "cali-mine"):
+        machine.run("ip", "link", "set", interface, "down")
+        machine.run("ip", "link", "set", interface, "name", name)
+        until(lambda: as_made(machine, interface) == before, what=f"its return from {name}")
+    machine.create_network("others")
+    machine.start("other", "others")
+    machine.start("client", "databases")
+    assert machine.ping("client", database)
+    assert not machine.ping("other", database)
+    machine.remove("db", "other", "client")
+    assert not machine.workload_links()
+
+
+def test_who_insists_is_not_fought_at_full_speed(machine):
+    machine.create_network("databases")
+    machine.start("db", "databases")
+    interface = endpoint_interface(machine)
+    change = f"while true; do ip link set {interface} mtu 1000; ip link set {interface} address 02:00:00:00:00:99; done"
+    fighter = machine.namespace.spawn("sh", "-c", change, log=None)
+    told = until(lambda: problems(machine).get(f"interface {interface}"), 20, "the problem")
+    assert "MAC is changed again and again" in told or "MTU is changed again and again" in told
+    fighter.kill()
+    fighter.wait()
+    assert repairs(machine) < 100
+    until(lambda: as_made(machine, interface)["link"] == {"address": "ee:ee:ee:ee:ee:fe", "mtu": 1500, "master": None},
+              20, "the last repair")
+    assert machine.log("node").count("its MTU was changed") <= 10
+
+
+def test_an_interface_that_was_set_down_is_told(machine):
+    machine.create_network("databases")
+    database = machine.start("db", "databases")
+    interface = endpoint_interface(machine)
+    machine.run("ip", "link", "set", interface, "down")
+    until(lambda: f"ip link set {interface} up" in problems(machine).get(f"interface {interface}", ""),
+              what="the problem")
+    assert "0 of 1 up" in machine.calicoctl("status", check=False).stdout
+    machine.run("ip", "link", "set", interface, "up")
+    until(lambda: machine.routes() == {database} and not problems(machine), what="the end of it")
+
+
+def test_an_interface_changed_while_the_daemon_was_away(machine):
+    machine.create_network("databases")
+    database = machine.start("db", "databases")
+    interface = endpoint_interface(machine)
+    before = as_made(machine, interface)
+    machine.stop_node()
+    for arguments in (("link", "set", interface, "address", "02:00:00:00:00:99"), ("link", "set", interface, "mtu", "1000"),
+                      ("route", "replace", database, "dev", "eth0")):
+        machine.run("ip", *arguments)
+    machine.run("sysctl", "-qw", f"net.ipv4.conf.{interface}.forwarding=0", f"net.ipv4.conf.{interface}.rp_filter=0",
+                "net.ipv4.ip_forward=0")
+    machine.start_node()
+    until(lambda: as_made(machine, interface) == before, 20, "the repair")
+
+
+FORWARDING = {"net.ipv4.ip_forward": "net/ipv4/ip_forward", "net.ipv6.conf.all.forwarding": "net/ipv6/conf/all/forwarding"}
+
+
+def test_forwarding_stays_on(machine):
+    machine.create_network("databases")
+    machine.start("db", "databases")
+    interface = endpoint_interface(machine)
+    before = as_made(machine, interface)
+    for number, (name, path) in enumerate(FORWARDING.items(), 1):
+        machine.run("sysctl", "-qw", f"{name}=0")
+        until(lambda: machine.run("sysctl", "-n", name).stdout == "1\n", what=f"the return of {name}")
+        until(lambda: as_made(machine, interface) == before, what="the interface's settings")
+        assert machine.log("node").count(f"{path} was set to 0; set back to 1") == 1
+        assert repairs(machine) == number
+    assert not problems(machine)
+    machine.run("sysctl", "-qw", "net.ipv4.conf.eth0.forwarding=0")
+    until(lambda: "sysctl -w net.ipv4.conf.eth0.forwarding=1" in problems(machine).get("forwarding of eth0", ""),
+              what="the problem of the uplink")
+    machine.run("sysctl", "-qw", "net.ipv4.conf.eth0.forwarding=1")
+    until(lambda: not problems(machine), what="its end")
 
 
 def test_endpoint_without_interface_gives_its_address_no_rights(cluster_machine):

@@ -375,7 +375,9 @@ struct seen {
 	struct interface_address address;
 	bool address_gone;
 	int links; /* distinct veths that were announced and not gone since */
-	unsigned int routing;
+	unsigned int routing, of_default;
+	int watched; /* index of an interface, or -1 */
+	unsigned int touched, touched_all;
 };
 
 static void on_link(void *arg, const struct link_info *link, bool gone)
@@ -401,15 +403,24 @@ static void on_address(void *arg, const struct interface_address *addr, bool gon
 	seen->address_gone = gone;
 }
 
-static void on_routing(void *arg)
+static void on_routing(void *arg, bool of_default)
 {
 	struct seen *seen = arg;
 
 	seen->routing++;
+	seen->of_default += of_default;
+}
+
+static void on_touched(void *arg, int ifindex)
+{
+	struct seen *seen = arg;
+
+	seen->touched += ifindex == seen->watched;
+	seen->touched_all += !ifindex;
 }
 
 static const struct netlink_watch_ops watch_ops = {
-	.link = on_link, .address = on_address, .routing = on_routing};
+	.link = on_link, .address = on_address, .routing = on_routing, .touched = on_touched};
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -519,6 +530,173 @@ static void test_whatever_routing_depends_on_is_announced(void **state)
 	netlink_watch_stop(watch);
 }
 
+static void test_default_routes_are_told_from_others(void **state)
+{
+	struct netlink_watch *watch;
+	struct seen seen = {0};
+	struct err err;
+	unsigned int before;
+
+	ok(link_set_up(nl, make_pair("cali0", "tmp0"), NULL, &err), &err);
+	assert_int_equal(system("ip link set tmp0 up"), 0);
+	ok(netlink_watch_start(&watch_ops, &seen, &watch, &err), &err);
+	settled(&seen);
+	before = seen.of_default;
+	assert_int_equal(system("ip route add 198.51.100.0/24 dev cali0"), 0);
+	UNTIL(seen.routing);
+	assert_int_equal(seen.of_default, before);
+	assert_int_equal(system("ip route add default dev cali0"), 0);
+	UNTIL(seen.of_default == before + 1);
+	assert_int_equal(system("ip route delete default"), 0);
+	UNTIL(seen.of_default == before + 2);
+	netlink_watch_stop(watch);
+}
+
+static void test_touched_interfaces_are_named(void **state)
+{
+	static const char *const changes[] = {
+		"ip neighbour add 192.0.2.9 dev cali0 lladdr 02:00:00:00:00:01",
+		"ip neighbour delete 192.0.2.9 dev cali0",
+		"ip route add 198.51.100.7 dev cali0",
+		"ip route delete 198.51.100.7",
+		"echo 1 > /proc/sys/net/ipv4/conf/cali0/forwarding",
+		"echo 2 > /proc/sys/net/ipv4/conf/cali0/rp_filter",
+		"echo 1 > /proc/sys/net/ipv4/conf/cali0/proxy_arp",
+		"echo 1 > /proc/sys/net/ipv6/conf/cali0/forwarding",
+		"tc qdisc add dev cali0 root tbf rate 1mbit burst 10k latency 10ms",
+		"tc qdisc add dev cali0 clsact",
+	};
+	struct netlink_watch *watch;
+	struct seen seen = {.watched = make_pair("cali0", "tmp0")};
+	struct err err;
+	unsigned int before;
+
+	ok(link_set_up(nl, seen.watched, NULL, &err), &err);
+	ok(netlink_watch_start(&watch_ops, &seen, &watch, &err), &err);
+	for (size_t at = 0; at < sizeof(changes) / sizeof(changes[0]); at++) {
+		settled(&seen);
+		before = seen.touched;
+		assert_int_equal(system(changes[at]), 0);
+		UNTIL(seen.touched != before);
+	}
+	seen.watched = -1;
+	before = seen.touched;
+	assert_int_equal(system("echo 1 > /proc/sys/net/ipv4/ip_forward"), 0);
+	UNTIL(seen.touched != before);
+	assert_int_equal(seen.touched_all, 0);
+	netlink_watch_stop(watch);
+}
+
+static struct link_state state_of(int ifindex)
+{
+	struct link_state state;
+
+	assert_int_equal(link_state_get(nl, ifindex, &state), 0);
+	return state;
+}
+
+static void test_state_tells_what_others_have_changed(void **state)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
+	int ifindex = make_pair("cali0", "tmp0");
+	struct link_state *list, one;
+	char path[LINK_SETTING_PATH];
+	bool listed = false;
+	struct err err;
+	size_t count;
+
+	assert_int_equal(
+		system("ip link add name other type bridge && ip link set cali0 address 02:00:00:00:00:09 "
+		       "mtu 1300 arp off master other up"),
+		0);
+	assert_int_equal(system("tc qdisc add dev cali0 root tbf rate 1mbit burst 10k latency 10ms"), 0);
+	for (int i = 0; i < LINK_SETTINGS; i++) {
+		for (int value = 0; value < 2; value++) {
+			ok(sysctl_write(link_setting_path(path, i, "cali0"), value ? "1" : "0", &err), &err);
+			assert_int_equal(state_of(ifindex).setting[i], value);
+		}
+	}
+	one = state_of(ifindex);
+	assert_string_equal(one.name, "cali0");
+	assert_string_equal(one.qdisc, "tbf");
+	assert_memory_equal(one.mac, mac, sizeof(mac));
+	assert_int_equal(one.mtu, 1300);
+	assert_int_equal(one.master, link_index(nl, "other"));
+	assert_true(one.up);
+	assert_false(one.arp);
+	ok(link_state_list(nl, &list, &count, &err), &err);
+	for (size_t i = 0; i < count; i++)
+		listed |= list[i].ifindex == ifindex && !memcmp(&list[i], &one, sizeof(one));
+	free(list);
+	assert_true(listed);
+
+	ok(link_set_mac(nl, ifindex, (const uint8_t[]){2, 0, 0, 0, 0, 8}, &err), &err);
+	ok(link_set_mtu(nl, ifindex, 1400, &err), &err);
+	ok(link_set_arp(nl, ifindex, &err), &err);
+	ok(link_release(nl, ifindex, &err), &err);
+	ok(link_rename(nl, ifindex, "cali1", &err), &err);
+	one = state_of(ifindex);
+	assert_string_equal(one.name, "cali1");
+	assert_int_equal(one.mac[5], 8);
+	assert_int_equal(one.mtu, 1400);
+	assert_int_equal(one.master, 0);
+	assert_true(one.arp);
+	assert_false(one.up);
+	assert_int_equal(link_state_get(nl, 1 << 20, &one), -ENODEV);
+}
+
+static void test_mtu_of_the_other_end_is_found_in_its_namespace(void **state)
+{
+	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), there;
+	int ifindex = make_pair("cali0", "tmp0");
+	struct link_state one;
+	char command[96];
+
+	assert_int_equal(system("ip link set tmp0 mtu 1234"), 0);
+	one = state_of(ifindex);
+	assert_int_equal(link_peer_mtu(nl, &one), 1234);
+
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	there = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	snprintf(command, sizeof(command), "nsenter --net=/proc/%d/fd/%d ip link set tmp0 netns %d", getpid(),
+		 here, getpid());
+	assert_int_equal(system(command), 0);
+	assert_int_equal(setns(here, CLONE_NEWNET), 0);
+	one = state_of(ifindex);
+	assert_int_equal(link_peer_mtu(nl, &one), 1234);
+	close(there);
+	close(here);
+}
+
+static void test_neighbours_are_listed(void **state)
+{
+	int ifindex = make_pair("cali0", "tmp0"), other = make_pair("cali1", "tmp1");
+	struct neighbour *list;
+	struct err err;
+	size_t count;
+	bool found[3] = {0};
+
+	ok(link_set_up(nl, ifindex, NULL, &err), &err);
+	ok(link_set_up(nl, other, NULL, &err), &err);
+	assert_int_equal(
+		system("ip neighbour add 192.0.2.9 dev cali0 lladdr 02:00:00:00:00:01 nud permanent && "
+		       "ip neighbour add 2001:db8::9 dev cali0 lladdr 02:00:00:00:00:02 nud stale && "
+		       "ip neighbour add 192.0.2.9 dev cali1 lladdr 02:00:00:00:00:03 nud permanent"),
+		0);
+	ok(neighbour_list(nl, ifindex, &list, &count, &err), &err);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(list[i].ifindex, ifindex);
+		found[0] |= list[i].addr.family == 4 && list[i].mac[5] == 1 && list[i].permanent;
+		found[1] |= list[i].addr.family == 6 && list[i].mac[5] == 2 && !list[i].permanent;
+	}
+	free(list);
+	ok(neighbour_list(nl, 0, &list, &count, &err), &err);
+	for (size_t i = 0; i < count; i++)
+		found[2] |= list[i].ifindex == other && list[i].mac[5] == 3;
+	free(list);
+	assert_true(found[0] && found[1] && found[2]);
+}
+
 /* More changes than the socket's buffer holds: all of them are known in the end, also those that undid
  * others. */
 static void test_lost_notifications_are_made_up_for(void **state)
@@ -562,6 +740,11 @@ int main(void)
 		TEST(test_sysctl_of_an_interface),
 		TEST(test_changes_are_announced),
 		TEST(test_whatever_routing_depends_on_is_announced),
+		TEST(test_default_routes_are_told_from_others),
+		TEST(test_touched_interfaces_are_named),
+		TEST(test_state_tells_what_others_have_changed),
+		TEST(test_mtu_of_the_other_end_is_found_in_its_namespace),
+		TEST(test_neighbours_are_listed),
 		TEST(test_port_that_leaves_a_bridge_is_not_gone),
 		TEST(test_lost_notifications_are_made_up_for),
 	};

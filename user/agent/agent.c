@@ -17,6 +17,7 @@
 static void on_link(void *arg, const struct link_info *link, bool gone)
 {
 	endpoints_link_changed(arg, link, gone);
+	repair_touched(arg, link->ifindex);
 	host_endpoints_link_changed(arg, link, gone);
 	uplinks_link_changed(arg, link, gone);
 }
@@ -28,19 +29,29 @@ static void on_address(void *arg, const struct interface_address *address, bool 
 	uplinks_refresh(arg);
 }
 
-static void on_routing(void *arg)
+static void on_routing(void *arg, bool of_default)
 {
 	struct agent *agent = arg;
 
 	agent->gateways_stale = true;
 	if (agent->dataplane)
 		dataplane_routing_changed(agent->dataplane);
+	if (of_default)
+		uplinks_refresh(agent);
+}
+
+static void on_touched(void *arg, int ifindex)
+{
+	repair_touched(arg, ifindex);
+	if (ifindex >= 0)
+		look_at(arg, ifindex);
 }
 
 static const struct netlink_watch_ops netlink_ops = {
 	.link = on_link,
 	.address = on_address,
 	.routing = on_routing,
+	.touched = on_touched,
 };
 
 static void on_pins(void *arg, int count, const struct err *why)
@@ -74,6 +85,7 @@ static void refresh(evutil_socket_t fd, short events, void *arg)
 		agent->flows = dataplane_expire_flows(agent->dataplane);
 		endpoints_retry(agent);
 	}
+	repair_refresh(agent);
 	event_add(agent->refresh_event, &next);
 }
 
@@ -127,7 +139,9 @@ int agent_start(const struct config *config, const struct agent_options *options
 	if (r < 0)
 		goto fail;
 	tell_settings(agent);
-	startup_sysctls(agent);
+	r = repair_start(agent, err);
+	if (r < 0)
+		goto fail;
 	agent->refresh_event = evtimer_new(task_base(), refresh, agent);
 	agent->settle_event = evtimer_new(task_base(), settle, agent);
 	if (!agent->refresh_event || !agent->settle_event) {
@@ -150,6 +164,7 @@ void agent_stop(struct agent *agent)
 	if (!agent)
 		return;
 	sync_stop(agent);
+	repair_stop(agent);
 	netlink_watch_stop(agent->netlink_watch);
 	netlink_close(agent->netlink);
 	look_stop(agent);

@@ -84,6 +84,7 @@ static void unbind(struct agent *agent, struct local_endpoint *ep)
 {
 	if (!ep->slot)
 		return;
+	repair_end(agent, ep);
 	policy_set_endpoint(agent->engine, ep->key, NULL, 0);
 	commit_now(agent);
 	dataplane_set_endpoint(agent->dataplane, ep->slot, NULL, NULL);
@@ -180,27 +181,6 @@ static int add_routes(struct agent *agent, const struct local_endpoint *ep, stru
 	return r;
 }
 
-/*
- * Strict reverse path filtering stays on as a second line behind the programs' own source check. No
- * proxy_arp: the program answers ARP and neighbour solicitations itself. No route_localnet: it would open the
- * host's loopback services to containers, and the metadata redirection that needed it does not exist here.
- */
-static void set_sysctls(struct agent *agent, const struct workload_endpoint *model)
-{
-	static const char *const settings[][2] = {
-		{"ipv4/conf/%s/rp_filter", "1"},
-		{"ipv6/conf/%s/accept_ra", "0"},
-	};
-	char path[80];
-
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-		struct err err;
-		snprintf(path, sizeof(path), settings[i][0], model->name);
-		if (sysctl_write(path, settings[i][1], &err) < 0)
-			log_debug("agent", "%s, ignoring", err.text);
-	}
-}
-
 /* Everything after the map entry. Policy of the endpoint must have been handed to the engine. */
 static int enforce(struct agent *agent, struct local_endpoint *ep, struct err *err)
 {
@@ -211,7 +191,7 @@ static int enforce(struct agent *agent, struct local_endpoint *ep, struct err *e
 	if (r < 0)
 		return r;
 	commit_now(agent);
-	set_sysctls(agent, ep->model);
+	repair_begin(agent, ep);
 	r = link_set_up(agent->netlink, ep->ifindex, host_mac, err);
 	if (r < 0)
 		return r;
@@ -308,6 +288,7 @@ void endpoints_remove(struct agent *agent, const char *key)
 	policy_set_endpoint(agent->engine, ep->key, NULL, 0);
 	commit_now(agent);
 	if (ep->slot) {
+		repair_end(agent, ep);
 		for (size_t i = 0; i < ep->model->net_count; i++)
 			dataplane_purge_flows(agent->dataplane, &ep->model->nets[i]);
 		remove_routes(agent, ep, true);
@@ -371,23 +352,6 @@ void endpoints_activate(struct agent *agent)
 	free(links);
 }
 
-static int compare_routes(const void *a, const void *b)
-{
-	return addr_compare(&((const struct host_route *)a)->addr, &((const struct host_route *)b)->addr);
-}
-
-/* Through whatever interface: two endpoints with one address must not take the route from each other. */
-static bool lacks_route(const struct local_endpoint *ep, const struct host_route *routes, size_t count)
-{
-	for (size_t i = 0; ep->model->active && i < ep->model->net_count; i++) {
-		struct host_route route = {.addr = ep->model->nets[i]};
-
-		if (!routes || !bsearch(&route, routes, count, sizeof(route), compare_routes))
-			return true;
-	}
-	return false;
-}
-
 static void restore_routes(struct agent *agent, struct local_endpoint *ep)
 {
 	struct err err;
@@ -420,48 +384,17 @@ void endpoints_retry(struct agent *agent)
 
 void endpoints_refresh(struct agent *agent)
 {
-	struct host_route *routes = NULL;
 	struct local_endpoint *ep, *next;
-	size_t count = 0;
-	bool listed = route_list_hosts(agent->netlink, 0, &routes, &count, NULL) == 0;
 
-	if (routes)
-		qsort(routes, count, sizeof(*routes), compare_routes);
 	endpoints_retry(agent);
 	HASH_ITER (hh, agent->endpoints, ep, next) {
-		if (!ep->slot)
-			continue;
-		guard_interface(agent, ep->ifindex, ep->model->name);
-		if (listed && ep->enforced && !ep->down && lacks_route(ep, routes, count))
-			restore_routes(agent, ep);
+		if (ep->slot)
+			guard_interface(agent, ep->ifindex, ep->model->name);
 	}
-	free(routes);
-}
-
-/* The routes of one interface first: a list of all is long. */
-static bool lacks_own_route(struct agent *agent, const struct local_endpoint *ep)
-{
-	bool lacks = false;
-
-	for (int i = 0; i < 2; i++) {
-		struct host_route *routes = NULL;
-		size_t count = 0;
-
-		if (route_list_hosts(agent->netlink, i ? 0 : ep->ifindex, &routes, &count, NULL) < 0)
-			return false;
-		if (routes)
-			qsort(routes, count, sizeof(*routes), compare_routes);
-		lacks = lacks_route(ep, routes, count);
-		free(routes);
-		if (!lacks)
-			break;
-	}
-	return lacks;
 }
 
 bool endpoints_look(struct agent *agent, int ifindex)
 {
-	struct local_endpoint *ep = find_by_index(agent, ifindex);
 	struct link_info link;
 
 	if (link_get(agent->netlink, ifindex, &link))
@@ -469,8 +402,6 @@ bool endpoints_look(struct agent *agent, int ifindex)
 	if (!has_prefix(agent, link.name))
 		return false;
 	guard_interface(agent, ifindex, link.name);
-	if (ep && ep->enforced && !ep->down && lacks_own_route(agent, ep))
-		restore_routes(agent, ep);
 	return true;
 }
 
@@ -490,15 +421,25 @@ void endpoints_link_changed(struct agent *agent, const struct link_info *link, b
 	struct err err;
 	int r;
 
-	if (agent->phase != PHASE_ACTIVE || !has_prefix(agent, link->name))
+	if (agent->phase != PHASE_ACTIVE)
+		return;
+	ep = find_by_index(agent, link->ifindex);
+	/* Renamed by somebody: it will have its name back in a moment. */
+	if (ep && !gone && strcmp(ep->model->name, link->name)) {
+		follow_state(agent, ep, link);
+		return;
+	}
+	if (!ep && !has_prefix(agent, link->name))
 		return;
 	if (gone) {
+		const char *name = ep ? ep->model->name : link->name;
+
 		HASH_ITER (hh, agent->endpoints, ep, next) {
 			if (ep->ifindex == link->ifindex)
 				unbind(agent, ep);
 		}
-		dataplane_detach(agent->dataplane, link->ifindex, link->name, NULL);
-		problem_set(&agent->of_generation, link->name, NULL);
+		dataplane_detach(agent->dataplane, link->ifindex, name, NULL);
+		problem_set(&agent->of_generation, name, NULL);
 		return;
 	}
 	/* Programs first: whatever the interface turns out to be, nothing passes it unjudged. */

@@ -22,17 +22,6 @@ static const char *const default_pools[] = {"192.168.0.0/16", "fd80:24e2:f998:72
 static const char *const skipped_links[] = {"docker", "cbr",  "virbr",	 "lxcbr", "veth",
 					    "cali",   "tunl", "flannel", "tmp"};
 
-void startup_sysctls(struct agent *agent)
-{
-	static const char *const settings[] = {"ipv4/ip_forward", "ipv6/conf/all/forwarding"};
-	struct err err;
-
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-		if (sysctl_write(settings[i], "1", &err) < 0 && err.text[0])
-			problem_set(&agent->problems, settings[i], err.text);
-	}
-}
-
 static bool skip_link(const char *name)
 {
 	for (size_t i = 0; i < sizeof(skipped_links) / sizeof(skipped_links[0]); i++) {

@@ -10,6 +10,7 @@
 #include "agent/felix.h"
 #include "agent/problems.h"
 #include "dataplane/dataplane.h"
+#include "netlink/netlink.h"
 #include "policy/policy.h"
 #include "store/keys.h"
 #include "util/task.h"
@@ -21,6 +22,32 @@ enum agent_phase {
 	PHASE_ACTIVE,	/* changes take effect at once */
 };
 
+/* What is repaired of an endpoint's interface besides its settings. */
+enum repair_thing {
+	REPAIR_NAME,
+	REPAIR_MASTER,
+	REPAIR_MAC,
+	REPAIR_MTU,
+	REPAIR_ARP,
+	REPAIR_NEIGHBOUR,
+	REPAIR_ROUTE,
+	REPAIR_THINGS,
+	REPAIR_ROWS = REPAIR_THINGS + LINK_SETTINGS,
+};
+#define REPAIR_TOUCHED 64
+
+/* Repairs of one thing that came in a row. */
+struct repair_row {
+	unsigned int count, look; /* the last look that found one */
+	time_t last;		  /* monotonic */
+};
+
+struct repair {
+	unsigned int mtu; /* 0: not known */
+	struct repair_row row[REPAIR_ROWS];
+	char problem[512];
+};
+
 /* An endpoint of this host. Bound while its interface exists: then it has a slot and an entry in the maps. */
 struct local_endpoint {
 	struct workload_endpoint *model;
@@ -29,6 +56,7 @@ struct local_endpoint {
 	int ifindex;   /* 0: not bound */
 	bool enforced; /* programs, routes and policy are in place */
 	bool down;     /* but somebody has set the interface down since, which takes the routes */
+	struct repair repair;
 	UT_hash_handle hh;
 	char key[];
 };
@@ -118,8 +146,15 @@ struct agent {
 	struct looks *looks;
 	struct pins *pins; /* of all generations */
 	struct {
-		unsigned int pins, programs;
-	} repairs;		    /* of what somebody else undid, since the start */
+		unsigned int pins, programs, settings;
+	} repairs; /* of what somebody else undid, since the start */
+	struct event *repair_event;
+	int touched[REPAIR_TOUCHED]; /* indexes of interfaces to compare; -1: the host's settings */
+	size_t touched_count;
+	bool touched_all;
+	unsigned int repair_looks;	/* so far */
+	bool repair_soon, repair_later; /* a look is due soon; one is due after a pause */
+	struct repair_row forwarding[2];
 	struct event *settle_event; /* when nothing has been done for a while */
 	int flows;
 	struct problem *problems;
@@ -174,6 +209,19 @@ void endpoints_link_changed(struct agent *agent, const struct link_info *link, b
 /* Whether one that has its interface has the address. */
 bool endpoints_have(const struct agent *agent, const struct addr *addr);
 void endpoints_free(struct agent *agent);
+
+/*
+ * repair.c: what others change of interfaces of endpoints, and of the host's forwarding, is set back.
+ * Interfaces of endpoints that begin: as they are to stay; and that end.
+ */
+int repair_start(struct agent *agent, struct err *err);
+void repair_stop(struct agent *agent);
+void repair_begin(struct agent *agent, struct local_endpoint *ep);
+void repair_end(struct agent *agent, struct local_endpoint *ep);
+void repair_uplink_gone(struct agent *agent, const struct agent_uplink *up);
+/* Something of the interface has changed; 0: of any, -1: of the host's settings. Compared in a moment. */
+void repair_touched(struct agent *agent, int ifindex);
+void repair_refresh(struct agent *agent);
 
 /* A free endpoint slot, or 0; and back. */
 __u32 endpoints_slot_take(struct agent *agent);
@@ -241,7 +289,5 @@ int startup_register(struct agent *agent, struct err *err);
 int restore_believe(struct agent *agent, const struct store_list *snapshot, struct err *err);
 /* tunnel.c: keeps or takes this host's tunnel address. May wait. */
 int tunnel_register(struct agent *agent, struct err *err);
-/* Kernel settings that forwarding needs. */
-void startup_sysctls(struct agent *agent);
 
 #endif

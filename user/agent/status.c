@@ -18,6 +18,7 @@ static json_t *endpoints_json(const struct agent *agent)
 	for (const struct local_endpoint *ep = agent->endpoints; ep; ep = ep->hh.next) {
 		const char *state = !ep->slot		? "waiting for its interface"
 				    : !ep->enforced	? "error"
+				    : ep->down		? "interface down"
 				    : ep->model->active ? "up"
 							: "down";
 
@@ -93,7 +94,7 @@ json_t *agent_status(struct agent *agent)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	reserved_update_gateways(agent);
 	return json_pack(
-		"{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:i, s:i}}",
+		"{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}}",
 		"version", VERSION, "uptime_s", (json_int_t)(now.tv_sec - agent->started.tv_sec), "ready",
 		agent->registered, "in_sync", active, "datastore", "kind", store_kind(agent->store), "where",
 		store_where(agent->store), "connected", agent->connected, "why", agent->contact, "attach",
@@ -103,5 +104,5 @@ json_t *agent_status(struct agent *agent)
 		agent->dataplane ? (int)dataplane_blocked(agent->dataplane) : 0, "policy", policy_json(agent),
 		"problems", all_problems(agent), "drops", drops_json(agent), "packet_log",
 		packets_json(agent), "repairs", "pins", (int)agent->repairs.pins, "programs",
-		(int)agent->repairs.programs);
+		(int)agent->repairs.programs, "settings", (int)agent->repairs.settings);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Interfaces towards other hosts: those that the parameter Uplinks names, else those with the default routes
- * and with the address that other hosts know. Looked for at every change of links and addresses, and again at
- * every refresh, since routes change without a notification.
+ * and with the address that other hosts know. Looked for at every change of links, addresses and default
+ * routes, and again at every refresh.
  */
 #include "agent/state.h"
 
@@ -170,6 +170,7 @@ static void detach(struct agent *agent, struct agent_uplink *up)
 {
 	dataplane_detach_uplink(agent->dataplane, up->ifindex, up->name, NULL);
 	problem_set(&agent->of_generation, up->name, NULL);
+	repair_uplink_gone(agent, up);
 	screening_forget(agent, up);
 	log_info("agent", "%s is no uplink any more", up->name);
 	LL_DELETE(agent->uplinks, up);

@@ -58,13 +58,27 @@ static const char *endpoints_up(struct ctl *ctl, const json_t *endpoints)
 	return ctl_text(ctl, "%zu of %zu up", up, json_array_size(endpoints));
 }
 
+/* Of all kinds. */
+static const char *repairs_of(struct ctl *ctl, const json_t *daemon)
+{
+	json_t *repairs = json_object_get(daemon, "repairs"), *number;
+	const char *kind;
+	json_int_t sum = 0;
+
+	json_object_foreach (repairs, kind, number) {
+		sum += json_integer_value(number);
+	}
+	return repairs ? ctl_text(ctl, "%" JSON_INTEGER_FORMAT, sum) : "unknown";
+}
+
 static void show_enforcement(struct ctl *ctl, const json_t *daemon)
 {
 	const json_t *hosts = json_object_get(daemon, "host_endpoints"), *host, *interface;
 	size_t i, j;
 
-	out_prose(&ctl->out, "Enforced with: %s    Endpoints: %s    Flows: %s\n", text_of(daemon, "attach"),
-		  endpoints_up(ctl, json_object_get(daemon, "endpoints")), number_of(ctl, daemon, "flows"));
+	out_prose(&ctl->out, "Enforced with: %s    Endpoints: %s    Flows: %s    Repairs: %s\n",
+		  text_of(daemon, "attach"), endpoints_up(ctl, json_object_get(daemon, "endpoints")),
+		  number_of(ctl, daemon, "flows"), repairs_of(ctl, daemon));
 	json_array_foreach (hosts, i, host) {
 		const char *interfaces = "";
 

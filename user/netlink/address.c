@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 void netlink_address_read(struct rtnl_addr *address, struct interface_address *ret)
@@ -13,6 +14,7 @@ void netlink_address_read(struct rtnl_addr *address, struct interface_address *r
 	memset(ret, 0, sizeof(*ret));
 	ret->ifindex = rtnl_addr_get_ifindex(address);
 	ret->length = (uint8_t)rtnl_addr_get_prefixlen(address);
+	ret->global = rtnl_addr_get_scope(address) == RT_SCOPE_UNIVERSE;
 	netlink_addr_read(rtnl_addr_get_local(address), &ret->addr);
 	netlink_addr_read(rtnl_addr_get_broadcast(address), &ret->broadcast);
 }

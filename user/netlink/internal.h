@@ -31,5 +31,8 @@ void netlink_address_read(struct rtnl_addr *address, struct interface_address *r
  */
 int netlink_dump(struct netlink *nl, struct nl_msg *msg, int (*fn)(struct nlmsghdr *hdr, void *arg),
 		 void *arg);
+/* The same for a request that one message answers. */
+int netlink_ask(struct netlink *nl, struct nl_msg *msg, int (*fn)(struct nlmsghdr *hdr, void *arg),
+		void *arg);
 
 #endif

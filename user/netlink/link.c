@@ -105,6 +105,79 @@ int link_set_up(struct netlink *nl, int ifindex, const uint8_t mac[6], struct er
 	return 0;
 }
 
+/* Takes the change; NULL: there was no memory for it. */
+static int apply(struct netlink *nl, int ifindex, struct rtnl_link *change, const char *what, struct err *err)
+{
+	struct rtnl_link *link = rtnl_link_alloc();
+	int rc = -ENOMEM;
+
+	if (link && change) {
+		rtnl_link_set_ifindex(link, ifindex);
+		rc = netlink_error(rtnl_link_change(nl->sock, link, change, 0));
+	}
+	rtnl_link_put(change);
+	rtnl_link_put(link);
+	return rc ? err_set(err, -rc, "cannot set the %s of the interface with index %d: %s", what, ifindex,
+			    strerror(-rc))
+		  : 0;
+}
+
+int link_set_mac(struct netlink *nl, int ifindex, const uint8_t mac[6], struct err *err)
+{
+	struct rtnl_link *change = rtnl_link_alloc();
+	struct nl_addr *address = netlink_mac_new(mac);
+
+	if (change && address)
+		rtnl_link_set_addr(change, address);
+	nl_addr_put(address);
+	return apply(nl, ifindex, change, "MAC", err);
+}
+
+int link_set_mtu(struct netlink *nl, int ifindex, unsigned int mtu, struct err *err)
+{
+	struct rtnl_link *change = rtnl_link_alloc();
+
+	if (change)
+		rtnl_link_set_mtu(change, mtu);
+	return apply(nl, ifindex, change, "MTU", err);
+}
+
+int link_set_arp(struct netlink *nl, int ifindex, struct err *err)
+{
+	struct rtnl_link *change = rtnl_link_alloc();
+
+	if (change)
+		rtnl_link_unset_flags(change, IFF_NOARP);
+	return apply(nl, ifindex, change, "flag NOARP", err);
+}
+
+int link_release(struct netlink *nl, int ifindex, struct err *err)
+{
+	struct rtnl_link *change = rtnl_link_alloc();
+
+	if (change)
+		rtnl_link_set_master(change, 0);
+	return apply(nl, ifindex, change, "master", err);
+}
+
+/* Most kinds of interfaces only change their name while they are down. */
+int link_rename(struct netlink *nl, int ifindex, const char *name, struct err *err)
+{
+	struct rtnl_link *down = rtnl_link_alloc(), *change = rtnl_link_alloc();
+	int rc;
+
+	if (down)
+		rtnl_link_unset_flags(down, IFF_UP);
+	rc = apply(nl, ifindex, down, "state", err);
+	if (change)
+		rtnl_link_set_name(change, name);
+	if (rc < 0) {
+		rtnl_link_put(change);
+		return rc;
+	}
+	return apply(nl, ifindex, change, "name", err);
+}
+
 void netlink_link_read(struct rtnl_link *link, struct link_info *ret)
 {
 	const char *name = rtnl_link_get_name(link), *kind = rtnl_link_get_type(link);

@@ -131,8 +131,8 @@ static void set_strict(struct netlink *nl, int on)
 	setsockopt(nl_socket_get_fd(nl->sock), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
 }
 
-int netlink_dump(struct netlink *nl, struct nl_msg *msg, int (*fn)(struct nlmsghdr *hdr, void *arg),
-		 void *arg)
+static int request(struct netlink *nl, struct nl_msg *msg, bool acknowledged,
+		   int (*fn)(struct nlmsghdr *hdr, void *arg), void *arg)
 {
 	struct dump dump = {.fn = fn, .arg = arg};
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
@@ -148,9 +148,23 @@ int netlink_dump(struct netlink *nl, struct nl_msg *msg, int (*fn)(struct nlmsgh
 	nlmsg_free(msg);
 	if (rc >= 0)
 		rc = nl_recvmsgs(nl->sock, cb);
+	/* An error takes the place of both. */
+	if (rc >= 0 && acknowledged)
+		rc = nl_wait_for_ack(nl->sock);
 	set_strict(nl, 0);
 	nl_cb_put(cb);
 	if (rc < 0)
 		return netlink_error(rc);
 	return dump.rc < 0 ? dump.rc : 0;
+}
+
+int netlink_dump(struct netlink *nl, struct nl_msg *msg, int (*fn)(struct nlmsghdr *hdr, void *arg),
+		 void *arg)
+{
+	return request(nl, msg, false, fn, arg);
+}
+
+int netlink_ask(struct netlink *nl, struct nl_msg *msg, int (*fn)(struct nlmsghdr *hdr, void *arg), void *arg)
+{
+	return request(nl, msg, true, fn, arg);
 }

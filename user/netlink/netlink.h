@@ -43,6 +43,50 @@ struct link_info {
 int link_get(struct netlink *nl, int ifindex, struct link_info *ret); /* 0 or -ENODEV */
 int link_list(struct netlink *nl, struct link_info **ret, size_t *ret_count, struct err *err); /* free() */
 
+/* What others may change of an interface; a setting is -1 where the kernel has none. */
+enum link_setting {
+	LINK_FORWARDING4,
+	LINK_RP_FILTER,
+	LINK_PROXY_ARP,
+	LINK_ROUTE_LOCALNET,
+	LINK_ACCEPT_LOCAL,
+	LINK_ACCEPT_REDIRECTS4,
+	LINK_ACCEPT_SOURCE_ROUTE4,
+	LINK_DISABLE_IPV6, /* before those that need IPv6 */
+	LINK_FORWARDING6,
+	LINK_ACCEPT_RA,
+	LINK_ACCEPT_REDIRECTS6,
+	LINK_SETTINGS,
+};
+struct link_state {
+	int ifindex;
+	char name[16];
+	char qdisc[16]; /* of the root; "noqueue": none */
+	uint8_t mac[6];
+	bool up;
+	bool arp;
+	unsigned int mtu;
+	int master;	  /* bridge, bond or VRF that has it; 0: none */
+	int peer_ifindex; /* the other end of a veth, and the number of its network namespace (-1: this one)
+			   */
+	int peer_netns;
+	int32_t setting[LINK_SETTINGS];
+};
+int link_state_list(struct netlink *nl, struct link_state **ret, size_t *ret_count,
+		    struct err *err);						/* free() */
+int link_state_get(struct netlink *nl, int ifindex, struct link_state *ret);	/* 0 or -errno */
+unsigned int link_peer_mtu(struct netlink *nl, const struct link_state *state); /* 0: not known */
+/* Where sysctl_write() finds the setting. */
+#define LINK_SETTING_PATH 64
+const char *link_setting_path(char path[LINK_SETTING_PATH], enum link_setting setting, const char *link);
+
+int link_set_mac(struct netlink *nl, int ifindex, const uint8_t mac[6], struct err *err);
+int link_set_mtu(struct netlink *nl, int ifindex, unsigned int mtu, struct err *err);
+int link_set_arp(struct netlink *nl, int ifindex, struct err *err); /* on */
+int link_release(struct netlink *nl, int ifindex, struct err *err); /* from its master */
+/* The interface is down afterwards. */
+int link_rename(struct netlink *nl, int ifindex, const char *name, struct err *err);
+
 /* The driver makes larger packets out of those it receives ("rx-gro-hw", "rx-lro" of ethtool). */
 bool link_merges_packets(const char *name);
 
@@ -52,6 +96,7 @@ struct interface_address {
 	uint8_t length;
 	struct addr broadcast; /* family 0: none */
 	char link[16];
+	bool global; /* its scope */
 };
 int address_list(struct netlink *nl, struct interface_address **ret, size_t *ret_count, struct err *err);
 int address_add(struct netlink *nl, int ifindex, const struct addr *addr, uint8_t length, struct err *err);
@@ -73,6 +118,15 @@ int route_default_link(struct netlink *nl, uint8_t family, int *ret_ifindex, uns
 
 int neighbour_add(struct netlink *nl, int ifindex, const struct addr *addr, const uint8_t mac[6],
 		  struct err *err); /* permanent */
+struct neighbour {
+	int ifindex;
+	struct addr addr;
+	uint8_t mac[6];
+	bool permanent;
+};
+/* Of one interface; 0: of all. free() */
+int neighbour_list(struct netlink *nl, int ifindex, struct neighbour **ret, size_t *ret_count,
+		   struct err *err);
 int neighbour_delete(struct netlink *nl, int ifindex, const struct addr *addr, struct err *err);
 
 /* /proc/sys/net/<path> = value; path such as "ipv4/conf/cali0/rp_filter". */
@@ -90,7 +144,12 @@ struct netlink_watch_ops {
 	void (*address)(void *arg, const struct interface_address *address, bool gone);
 	/* Something that routing depends on: a route or rule, a link, an address, whether packets are
 	 * forwarded. */
-	void (*routing)(void *arg);
+	void (*routing)(void *arg, bool of_default); /* the default route, maybe */
+	/*
+	 * Something that the first two do not tell has changed of an interface: a neighbour, a route, a
+	 * setting, a queueing discipline or filter. 0: of any; -1: a setting for all.
+	 */
+	void (*touched)(void *arg, int ifindex);
 };
 struct netlink_watch;
 int netlink_watch_start(const struct netlink_watch_ops *ops, void *arg, struct netlink_watch **ret,

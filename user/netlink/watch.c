@@ -12,7 +12,12 @@
 #include <string.h>
 
 #include <event2/event.h>
+#include <linux/neighbour.h>
+#include <linux/netconf.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
 #include <netlink/cache.h>
+#include <netlink/msg.h>
 #include <netlink/socket.h>
 #include <sys/socket.h>
 
@@ -21,6 +26,7 @@
 
 #define WATCH_BUFFER	     (1 << 20) /* bytes; room for some hundred links appearing at once */
 #define RESYNC_RETRY_SECONDS 1
+#define TOUCH_BUFFER	     (16 << 10)
 #define MESSAGES_AT_ONCE     256 /* before other events get their turn */
 
 struct netlink_watch {
@@ -33,6 +39,8 @@ struct netlink_watch {
 	struct event *readable, *retry;
 	struct nl_sock *routing;
 	struct event *routing_readable;
+	struct nl_sock *touches;
+	struct event *touches_readable;
 };
 
 static void link_changed(struct nl_cache *cache, struct nl_object *obj, int action, void *arg)
@@ -89,17 +97,27 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	resync(arg);
 }
 
-/* Messages are not looked into, and that some were lost (ENOBUFS) says as much as one of them. */
+/* Only the start of each message is read. That some were lost (ENOBUFS) says as much as all of them. */
 static void on_routing(evutil_socket_t fd, short what, void *arg)
 {
 	struct netlink_watch *watch = arg;
-	char start;
+	bool of_default = false;
+	struct {
+		struct nlmsghdr hdr;
+		struct rtmsg route;
+	} start;
 
 	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
-		if (recv(fd, &start, sizeof(start), MSG_DONTWAIT) < 0 && errno != ENOBUFS)
+		ssize_t n = recv(fd, &start, sizeof(start), MSG_DONTWAIT);
+
+		if (n < 0 && errno != ENOBUFS)
 			break;
+		of_default |=
+			n < 0 ||
+			(n == sizeof(start) && !start.route.rtm_dst_len &&
+			 (start.hdr.nlmsg_type == RTM_NEWROUTE || start.hdr.nlmsg_type == RTM_DELROUTE));
 	}
-	watch->ops.routing(watch->arg);
+	watch->ops.routing(watch->arg, of_default);
 }
 
 /* Routes go with links and addresses without a notification of their own. */
@@ -123,6 +141,94 @@ static int watch_routing(struct netlink_watch *watch, struct err *err)
 					    EV_READ | EV_PERSIST, on_routing, watch);
 	if (!watch->routing_readable || event_add(watch->routing_readable, NULL))
 		return err_set(err, ENOMEM, "out of memory while subscribing to changes of routes");
+	return 0;
+}
+
+/* ---- what else belongs to an interface ---- */
+
+static int netconf_ifindex(struct nlmsghdr *hdr)
+{
+	struct nlattr *index = nlmsg_find_attr(hdr, sizeof(struct netconfmsg), NETCONFA_IFINDEX);
+	int ifindex = index && nla_len(index) == sizeof(int) ? (int)nla_get_u32(index) : 0;
+
+	return ifindex > 0 ? ifindex : -1;
+}
+
+/* 0: none. A route with several next hops is none of ours. */
+static int route_ifindex(struct nlmsghdr *hdr)
+{
+	struct nlattr *out = nlmsg_find_attr(hdr, sizeof(struct rtmsg), RTA_OIF);
+
+	return out ? (int)nla_get_u32(out) : 0;
+}
+
+static int touched_ifindex(struct nlmsghdr *hdr)
+{
+	switch (hdr->nlmsg_type) {
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		return nlmsg_valid_hdr(hdr, sizeof(struct ndmsg))
+			       ? ((struct ndmsg *)nlmsg_data(hdr))->ndm_ifindex
+			       : 0;
+	case RTM_NEWNETCONF:
+		return nlmsg_valid_hdr(hdr, sizeof(struct netconfmsg)) ? netconf_ifindex(hdr) : 0;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return nlmsg_valid_hdr(hdr, sizeof(struct rtmsg)) ? route_ifindex(hdr) : 0;
+	case RTM_NEWQDISC:
+	case RTM_DELQDISC:
+	case RTM_NEWTFILTER:
+	case RTM_DELTFILTER:
+		return nlmsg_valid_hdr(hdr, sizeof(struct tcmsg))
+			       ? ((struct tcmsg *)nlmsg_data(hdr))->tcm_ifindex
+			       : 0;
+	}
+	return 0;
+}
+
+/* The first message that says what was touched; attributes behind the end of the buffer are not needed. */
+static void on_touches(evutil_socket_t fd, short what, void *arg)
+{
+	struct netlink_watch *watch = arg;
+	char buffer[TOUCH_BUFFER] __attribute__((aligned(NLMSG_ALIGNTO)));
+
+	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
+		struct nlmsghdr *hdr = (struct nlmsghdr *)buffer;
+		ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+		int left = (int)n;
+
+		if (n < 0 && errno != ENOBUFS)
+			return;
+		if (n < 0)
+			watch->ops.touched(watch->arg, 0);
+		for (; nlmsg_ok(hdr, left); hdr = nlmsg_next(hdr, &left)) {
+			int ifindex = touched_ifindex(hdr);
+
+			if (ifindex)
+				watch->ops.touched(watch->arg, ifindex);
+		}
+	}
+}
+
+static int watch_touches(struct netlink_watch *watch, struct err *err)
+{
+	int rc;
+
+	watch->touches = nl_socket_alloc();
+	if (!watch->touches)
+		return err_set(err, ENOMEM, "out of memory while subscribing to changes of settings");
+	rc = nl_connect(watch->touches, NETLINK_ROUTE);
+	if (rc >= 0)
+		rc = nl_socket_add_memberships(watch->touches, RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE,
+					       RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
+					       RTNLGRP_TC, 0);
+	if (rc < 0)
+		return err_set(err, -netlink_error(rc), "cannot subscribe to changes of settings: %s",
+			       nl_geterror(rc));
+	watch->touches_readable = event_new(task_base(), nl_socket_get_fd(watch->touches),
+					    EV_READ | EV_PERSIST, on_touches, watch);
+	if (!watch->touches_readable || event_add(watch->touches_readable, NULL))
+		return err_set(err, ENOMEM, "out of memory while subscribing to changes of settings");
 	return 0;
 }
 
@@ -153,7 +259,8 @@ static int watch_open(struct netlink_watch *watch, struct err *err)
 	watch->retry = evtimer_new(task_base(), on_retry, watch);
 	if (!watch->readable || !watch->retry || event_add(watch->readable, NULL))
 		return err_set(err, ENOMEM, "out of memory while subscribing to network changes");
-	return watch_routing(watch, err);
+	rc = watch_routing(watch, err);
+	return rc || !watch->ops.touched ? rc : watch_touches(watch, err);
 }
 
 int netlink_watch_start(const struct netlink_watch_ops *ops, void *arg, struct netlink_watch **ret,
@@ -185,7 +292,10 @@ void netlink_watch_stop(struct netlink_watch *watch)
 		event_free(watch->retry);
 	if (watch->routing_readable)
 		event_free(watch->routing_readable);
+	if (watch->touches_readable)
+		event_free(watch->touches_readable);
 	nl_socket_free(watch->routing);
+	nl_socket_free(watch->touches);
 	nl_cache_mngr_free(watch->manager);
 	nl_socket_free(watch->sock);
 	netlink_close(watch->query);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Build, test and install. `make V=1` shows the commands; every target is described by `make help`.
 
-VERSION := 0.20.0
+# Of the product; the data model it speaks is that of Calico v0.20.
+VERSION := 1.0.0
+COMMIT := $(shell git describe --always --abbrev=12 --exclude='*' --dirty=+ 2>/dev/null || echo unknown)
 BUILD := build
 # One spelling of each file's name, or the dependencies that builds wrote down do not match: within the tree relative.
 override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
@@ -14,7 +16,7 @@ CLANG := clang
 BPFTOOL := bpftool
 LIBS := libbpf libcurl jansson libevent libnl-route-3.0 sqlite3 libnftables
 
-CPPFLAGS += -Iinclude -iquote user -I$(BUILD) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' $(shell pkg-config --cflags $(LIBS))
+CPPFLAGS += -Iinclude -iquote user -I$(BUILD) -D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS))
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu17 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 CFLAGS += $(if $(CI)$(WERROR),-Werror)
@@ -85,6 +87,11 @@ $(BUILD)/user/%.o: user/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(filter $(BUILD)/user/dataplane/%,$(LIB_OBJECTS)): | $(SKELETONS)
+
+# Written anew only when it changes, and with it the one file that tells.
+$(shell mkdir -p $(BUILD) && { echo '$(VERSION) $(COMMIT)' | cmp -s - $(BUILD)/version || echo '$(VERSION) $(COMMIT)' >$(BUILD)/version; })
+$(BUILD)/user/util/version.o $(BUILD)/fuzz/user/util/version.o: $(BUILD)/version
+$(BUILD)/user/util/version.o $(BUILD)/fuzz/user/util/version.o $(BUILD)/lint/user/util/version.tidy: CPPFLAGS += -DVERSION='"$(VERSION)"' -DCOMMIT='"$(COMMIT)"'
 
 $(BUILD)/libcalico.a: $(LIB_OBJECTS)
 	$(call say,AR,$@)

@@ -26,6 +26,7 @@
 #include "util/stdio.h"
 #include "util/task.h"
 #include "util/unix_socket.h"
+#include "util/version.h"
 #include "util/watchdog.h"
 
 static const char usage[] =
@@ -118,7 +119,7 @@ static int parse_options(struct node *node, int argc, char **argv)
 			node->teardown = true;
 			break;
 		case SHOW_VERSION:
-			puts(VERSION);
+			printf("%s\n", version_number);
 			return 0;
 		case HELP:
 			fputs(usage, stdout);
@@ -241,7 +242,9 @@ static int start(struct node *node, struct err *err)
 	if (!r)
 		r = plugin_start(node->config, node->store, node->agent, node->netlink, &node->plugin, err);
 	if (!r)
-		log_info("node", "calico-node %s on host %s, datastore %s", VERSION, node->config->hostname,
+		log_info("node",
+			 "calico-node %s (commit %s, data model of Calico %s) on host %s, datastore %s",
+			 version_number, version_commit, VERSION_DATA_MODEL, node->config->hostname,
 			 store_where(node->store));
 	return r;
 }

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -61,7 +62,10 @@ def test_options_anywhere_and_shortened(ctl):
 
 
 def test_version(sqlite_ctl):
-    assert sqlite_ctl("version") == "0.20.0\n"
+    number, commit, model = sqlite_ctl("version").splitlines()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", number)
+    assert re.fullmatch(r"commit ([0-9a-f]{12}\+?|unknown)", commit)
+    assert model == "data model of Calico v0.20"
     assert not os.path.exists(sqlite_ctl.path)  # it does not ask the datastore
 
 
@@ -140,7 +144,8 @@ def test_json_goes_alone_to_standard_output(ctl):
     assert ctl.json("profile", "show") == {"profiles": [{"name": "A"}]}
     assert ctl.json("pool", "show") == {"ipv4": [], "ipv6": []}
     assert ctl.json("bgp", "default-node-as") == {"as_num": "64511"}
-    assert ctl.json("version") == {"version": "0.20.0"}
+    shown = ctl.json("version")
+    assert sorted(shown) == ["commit", "data_model", "version"] and shown["data_model"] == "v0.20"
     done = ctl.run("profile", "B", "rule", "show", "-o", "json")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "Profile B not found.\n")
 

@@ -255,8 +255,8 @@ def test_status(etcd_host, tmp_path):
         shown = etcd_host.calicoctl("status")
     lines = shown.splitlines()
     assert lines[0].startswith("calico-node container is running. Status: Up ")
-    assert lines[1:5] == ["Running felix version 0.20.0", "", "IPv4 BGP status",
-                          "IP: 172.30.0.11    AS Number: 64511 (inherited)"]
+    assert re.fullmatch(r"Running felix version \d+\.\d+\.\d+ \(commit \S+, data model of Calico v0\.20\)", lines[1])
+    assert lines[2:5] == ["", "IPv4 BGP status", "IP: 172.30.0.11    AS Number: 64511 (inherited)"]
     assert "\n\nIPv6 BGP status\nIP: fd30::11    AS Number: 64511 (inherited)\n+--" in shown
     mesh, specific, node = peers(shown)
     assert mesh[:3] == ["172.30.0.1", "node-to-node mesh", "up"] and mesh[4] == "Established"

@@ -10,6 +10,7 @@
 
 #include "agent/packet_line.h"
 #include "reasons.h"
+#include "util/version.h"
 
 static json_t *endpoints_json(const struct agent *agent)
 {
@@ -94,10 +95,11 @@ json_t *agent_status(struct agent *agent)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	reserved_update_gateways(agent);
 	return json_pack(
-		"{s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}}",
-		"version", VERSION, "uptime_s", (json_int_t)(now.tv_sec - agent->started.tv_sec), "ready",
-		agent->registered, "in_sync", active, "datastore", "kind", store_kind(agent->store), "where",
-		store_where(agent->store), "connected", agent->connected, "why", agent->contact, "attach",
+		"{s:s, s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}}",
+		"version", version_number, "commit", version_commit, "uptime_s",
+		(json_int_t)(now.tv_sec - agent->started.tv_sec), "ready", agent->registered, "in_sync",
+		active, "datastore", "kind", store_kind(agent->store), "where", store_where(agent->store),
+		"connected", agent->connected, "why", agent->contact, "attach",
 		agent->dataplane ? dataplane_attach_mode(agent->dataplane) : "", "endpoints",
 		endpoints_json(agent), "host_endpoints", host_endpoints_json(agent), "uplinks",
 		uplinks_json(agent), "flows", agent->flows, "blocked",

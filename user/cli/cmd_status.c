@@ -14,6 +14,7 @@
 #include "cli/status_daemon.h"
 #include "cli/validate.h"
 #include "store/keys.h"
+#include "util/version.h"
 
 static const struct column peer_columns[] = {
 	{"Peer address", "address", COLUMN_TEXT},
@@ -121,7 +122,7 @@ static int not_running(struct ctl *ctl)
 
 static int status(struct ctl *ctl, const struct args *args)
 {
-	const char *version;
+	const char *version, *commit;
 	char duration[DURATION_TEXT];
 	json_t *daemon = NULL;
 	struct err err;
@@ -141,8 +142,10 @@ static int status(struct ctl *ctl, const struct args *args)
 		  duration_format(uptime, duration));
 	answer = daemon_status(ctl->config, &daemon, &err);
 	version = json_string_value(json_object_get(daemon, "version"));
+	commit = json_string_value(json_object_get(daemon, "commit"));
 	if (version)
-		out_prose(&ctl->out, "Running felix version %s\n", version);
+		out_prose(&ctl->out, "Running felix version %s (commit %s, data model of Calico %s)\n",
+			  version, commit ? commit : "unknown", VERSION_DATA_MODEL);
 	out_prose(&ctl->out, "\n");
 	routing = show_routing(ctl);
 	if (answer == 0)

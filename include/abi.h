@@ -53,6 +53,7 @@ enum address_flags {
 	ADDRESS_IN_POOL = 1 << 3, /* inside any IP pool */
 	ADDRESS_NAT_OUT = 1 << 4, /* inside a pool with nat-outgoing (masquerade) */
 	ADDRESS_BLOCK = 1 << 5,	  /* inside a block that IPAM has given to this host */
+	ADDRESS_NODE = 1 << 6,	  /* registered for a host, this or another, or expected by a host endpoint */
 };
 
 struct address {

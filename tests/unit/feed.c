@@ -43,6 +43,8 @@ void engine_feed(struct policy_engine *engine, const struct document *d)
 		r = policy_set_block(engine, &d->cidr, true);
 	else if (d->kind == ADDRESS)
 		r = policy_set_host_address(engine, &d->addr, true);
+	else if (d->kind == NODE)
+		r = policy_set_node_address(engine, &d->addr, true);
 	else if (d->kind == WORKLOAD)
 		r = policy_set_endpoint(engine, d->name, d->workload, d->slot);
 	else if (d->kind == HOST_ENDPOINT)
@@ -72,6 +74,8 @@ void engine_remove(struct policy_engine *engine, enum kind kind, const char *nam
 		r = policy_set_block(engine, &cidr, false);
 	else if (kind == ADDRESS && addr_parse(name, &addr) == 0)
 		r = policy_set_host_address(engine, &addr, false);
+	else if (kind == NODE && addr_parse(name, &addr) == 0)
+		r = policy_set_node_address(engine, &addr, false);
 	else if (kind == WORKLOAD)
 		r = policy_set_endpoint(engine, name, NULL, 0);
 	else if (kind == HOST_ENDPOINT)

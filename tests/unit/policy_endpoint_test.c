@@ -377,7 +377,8 @@ static void test_host_endpoint(void **state)
 	fixture_commit(&f);
 	assert_true(fixture_allows(&f, 3, true, &in));
 	assert_false(fixture_allows(&f, 3, false, &out));
-	assert_int_equal(maps_address(&f.maps, &in.dst).flags, ADDRESS_HOST);
+	assert_int_equal(maps_address(&f.maps, &in.dst).flags, ADDRESS_HOST | ADDRESS_NODE);
+	assert_null(problems_find(&f.problems, "host endpoint eth"));
 	/* A flow only knows the generation of the slot. */
 	generation = maps_generation(&f.maps, policy_generation_slot(f.engine, 3));
 	fixture_set(&f, TAGS, "p", "['U']");
@@ -390,6 +391,56 @@ static void test_host_endpoint(void **state)
 	fixture_commit(&f);
 	assert_int_equal(maps_policy(&f.maps, 3).inbound, 0);
 	assert_int_equal(maps_policy(&f.maps, 3).outbound, 0);
+	fixture_done(&f);
+}
+
+/* What a host endpoint expects no slot has; what a container has as well is the container's. */
+static void test_host_endpoint_s_addresses_are_nobody_s(void **state)
+{
+	static const char *const addresses[] = {"192.0.2.1", "192.0.2.2", "10.0.0.1"};
+	struct fixture f;
+
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		char text[128];
+
+		fixture_init(&f, NULL);
+		fixture_set(&f, RULES, "p", ALLOW_ALL);
+		fixture_set(&f, ADDRESS, "192.0.2.1", "");
+		fixture_set_local(&f, 1, "'p'");
+		snprintf(text, sizeof(text), "{'expected_ipv4_addrs': ['%s'], 'profile_ids': ['p']}",
+			 addresses[i]);
+		fixture_set_slot(&f, HOST_ENDPOINT, "/calico/v1/host/h/endpoint/eth", text, 3);
+		fixture_set_slot(&f, HOST_ENDPOINT, "/calico/v1/host/h/endpoint/two", text, 4);
+		fixture_commit(&f);
+		assert_int_equal(!problems_find(&f.problems, "host endpoint eth"), i < 2);
+		assert_int_equal(!problems_find(&f.problems, "host endpoint two"), i < 2);
+		fixture_done(&f);
+	}
+}
+
+/* Whatever else the address is; and no longer than it is one. */
+static void test_addresses_of_hosts(void **state)
+{
+	struct probe to = probe_of("10.0.0.1 10.1.0.9 4 0 0"), to6 = probe_of("fd00::1 fd00::9 4 0 0");
+	const __u16 pool = ADDRESS_IN_POOL;
+	struct fixture f;
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, POOL, "10.1.0.0-16", "{'cidr': '10.1.0.0/16'}");
+	fixture_set(&f, NODE, "10.1.0.9", "");
+	fixture_set(&f, NODE, "fd00::9", "");
+	fixture_commit(&f);
+	assert_int_equal(maps_address(&f.maps, &to.dst).flags, pool | ADDRESS_NODE);
+	assert_int_equal(maps_address(&f.maps, &to6.dst).flags, ADDRESS_NODE);
+	fixture_set(&f, NODE, "10.1.0.9", NULL);
+	fixture_set(&f, NODE, "fd00::9", NULL);
+	fixture_commit(&f);
+	assert_int_equal(maps_address(&f.maps, &to.dst).flags, pool);
+	assert_int_equal(maps_address(&f.maps, &to6.dst).flags, 0);
+	/* Another host's endpoint says so, too. */
+	fixture_set(&f, HOST_ENDPOINT, "far", "{'expected_ipv4_addrs': ['10.1.0.9'], 'profile_ids': []}");
+	fixture_commit(&f);
+	assert_int_equal(maps_address(&f.maps, &to.dst).flags, pool | ADDRESS_NODE);
 	fixture_done(&f);
 }
 
@@ -486,6 +537,8 @@ int main(void)
 		cmocka_unit_test(test_address_of_two_endpoints),
 		cmocka_unit_test(test_tag_through_several_profiles),
 		cmocka_unit_test(test_host_endpoint),
+		cmocka_unit_test(test_host_endpoint_s_addresses_are_nobody_s),
+		cmocka_unit_test(test_addresses_of_hosts),
 		cmocka_unit_test(test_host_endpoint_s_problems_name_it),
 		cmocka_unit_test(test_any_order_of_arrival),
 		cmocka_unit_test(test_removed_and_set_again_in_one_batch),

@@ -29,6 +29,7 @@ static int parse(struct document *d)
 	case BLOCKED:
 		return cidr_parse_key(d->name, &d->cidr);
 	case ADDRESS:
+	case NODE:
 		return addr_parse(d->name, &d->addr);
 	case WORKLOAD:
 		return workload_endpoint_parse(text, NULL, &d->workload, NULL);
@@ -316,6 +317,36 @@ static bool rule_matches(const struct world *world, const struct rule *rule, con
 	       side_avoids(world, &rule->not_match.dst, &probe->dst, probe->dport);
 }
 
+/* ---- questions and answers ---- */
+
+static const __u8 exchanges[][3] = {
+	{4, 8, 0},   {4, 13, 14},   {4, 15, 16},   {4, 17, 18},
+	{4, 42, 43}, {6, 128, 129}, {6, 139, 140}, {6, 160, 161},
+};
+#define EXCHANGES (sizeof(exchanges) / sizeof(exchanges[0]))
+
+__u8 reference_question(const struct probe *probe, bool *ret_asks)
+{
+	*ret_asks = false;
+	for (size_t i = 0; is_icmp(probe) && i < EXCHANGES; i++) {
+		*ret_asks = probe->icmp_type == exchanges[i][1];
+		if (exchanges[i][0] == probe->src.family &&
+		    (*ret_asks || probe->icmp_type == exchanges[i][2]))
+			return exchanges[i][1];
+	}
+	*ret_asks = false;
+	return 0;
+}
+
+__u8 reference_answer(int family, __u8 question)
+{
+	for (size_t i = 0; i < EXCHANGES; i++) {
+		if (exchanges[i][0] == family && exchanges[i][1] == question)
+			return exchanges[i][2];
+	}
+	return 255;
+}
+
 /* ---- lists of rules ---- */
 
 enum outcome { NO_MATCH, ALLOWED, DENIED, NEXT, TIER_ENDED, PROFILE_MISSING };
@@ -516,9 +547,13 @@ __u16 reference_flags(const struct world *world, const struct addr *addr, __u32 
 			flags |= ADDRESS_BLOCK;
 		if (d->kind == ADDRESS && addr_compare(&d->addr, addr) == 0)
 			flags |= ADDRESS_HOST;
-		if (d->kind != WORKLOAD || !party_of(d, &party) || !has_address(&party, addr))
+		if (d->kind == NODE && addr_compare(&d->addr, addr) == 0)
+			flags |= ADDRESS_NODE;
+		if (!party_of(d, &party) || !has_address(&party, addr))
 			continue;
-		if (!d->slot || !d->workload->active)
+		if (d->kind == HOST_ENDPOINT)
+			flags |= ADDRESS_NODE;
+		else if (!d->slot || !d->workload->active)
 			elsewhere = true;
 		else if (!owner || d->sequence > owner->sequence)
 			owner = d;

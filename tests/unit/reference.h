@@ -22,6 +22,7 @@ enum kind {
 	BLOCK,	 /* of addresses, that IPAM gave to this host; name as that of a pool, any text */
 	BLOCKED, /* network on the block list; the same */
 	ADDRESS, /* name: an address of this host; any text */
+	NODE,	 /* name: an address that is registered for a host; any text */
 	WORKLOAD,
 	HOST_ENDPOINT,
 	KINDS,
@@ -84,6 +85,13 @@ struct reference {
 };
 struct reference reference_judge(const struct world *world, __u32 slot, bool inbound,
 				 const struct probe *probe);
+/*
+ * The type of the ICMP question that a packet asks or answers; 0: neither. *ret_asks: it asks. Only the other
+ * end's answer belongs to the flow of a question: the same question from there is one of its own.
+ */
+__u8 reference_question(const struct probe *probe, bool *ret_asks);
+/* The type of the answer to that question. */
+__u8 reference_answer(int family, __u8 question);
 /* Is the address in a network on the block list? */
 bool reference_blocked(const struct world *world, const struct addr *addr);
 /* enum address_flags, and the slot of the endpoint that owns the address. */

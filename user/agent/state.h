@@ -119,7 +119,8 @@ struct agent {
 	struct felix_value *felix_values;
 	struct dataplane *dataplane;
 	struct policy_engine *engine;
-	struct store_watch *watch, *affinities;
+	struct store_watch *watch, *affinities, *bgp_hosts;
+	struct node_address *node_addresses;
 	bool registered; /* this host's start-up keys are written */
 	bool syncing;	 /* the task of sync.c runs */
 	bool loading;	 /* a thread loads programs */
@@ -270,6 +271,12 @@ void uplinks_activate(struct agent *agent);
 void uplinks_refresh(struct agent *agent);
 void uplinks_link_changed(struct agent *agent, const struct link_info *link, bool gone);
 void uplinks_free(struct agent *agent); /* programs stay */
+
+/* nodes.c: which addresses hosts have, this one and all others. */
+int nodes_start(struct agent *agent, struct err *err); /* of a generation */
+/* What one key says about a host's address; value NULL: nothing any more. */
+void nodes_set(struct agent *agent, const char *key, const char *value, struct err *err);
+void nodes_stop(struct agent *agent);
 
 /* screening.c: what uplinks screen by, and where. */
 int screening_start(struct agent *agent, struct err *err); /* of a generation */

@@ -211,7 +211,8 @@ void sync_apply(struct agent *agent, const char *key, const char *value)
 		return;
 	case KEY_IS_BIRD_IP:
 		reserved_host_changed(agent, &parts, value);
-		return;
+		nodes_set(agent, key, value, &err);
+		break;
 	case KEY_IS_READY:
 		if (!value || strcmp(value, "true"))
 			restart(agent, "/calico/v1/Ready is not 'true'");
@@ -221,7 +222,10 @@ void sync_apply(struct agent *agent, const char *key, const char *value)
 		if (parts.kind == KEY_IS_HOST_CONFIG && !strcmp(parts.name, "IpInIpTunnelAddr"))
 			reserved_host_changed(agent, &parts, value);
 		apply_parameter(agent, &parts, value);
-		return;
+		if (parts.kind != KEY_IS_HOST_CONFIG || strcmp(parts.name, "IpInIpTunnelAddr"))
+			return;
+		nodes_set(agent, key, value, &err);
+		break;
 	case KEY_MISNAMED:
 		if (value)
 			err_set(&err, EBADMSG,
@@ -326,6 +330,7 @@ static void drop_generation(struct agent *agent)
 	struct masquerade_pool *pool, *next;
 
 	screening_stop(agent);
+	nodes_stop(agent);
 	store_watch_stop(agent->watch);
 	agent->watch = NULL;
 	policy_engine_free(agent->engine);
@@ -437,6 +442,8 @@ static int load_generation(struct agent *agent, struct err *err)
 	addresses_feed(agent);
 	agent->phase = PHASE_SNAPSHOT;
 	r = screening_start(agent, err);
+	if (!r)
+		r = nodes_start(agent, err);
 	if (r < 0)
 		return r;
 	return store_watch(agent->store, KEY_V1, &watch_ops, agent, &agent->watch, err);

@@ -207,6 +207,7 @@ struct place {
 	__u32 own_slot; /* generation slot that it took; 0: none */
 	__u32 nets;	/* atoms, pools and blocks that need this prefix */
 	bool host;	/* address of this host */
+	bool node;	/* registered for a host */
 	bool published;
 	bool queued;
 	bool failed; /* the maps say something else than they should */

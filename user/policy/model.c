@@ -254,6 +254,17 @@ int policy_set_host_address(struct policy_engine *engine, const struct addr *add
 	return engine_result(engine, place_queue(engine, place));
 }
 
+int policy_set_node_address(struct policy_engine *engine, const struct addr *addr, bool present)
+{
+	struct place *place;
+	int r = engine->broken ? -ENOMEM : place_get(engine, addr, &place);
+
+	if (r < 0)
+		return engine_result(engine, r);
+	place->node = present;
+	return engine_result(engine, place_queue(engine, place));
+}
+
 int policy_set_endpoint(struct policy_engine *engine, const char *key,
 			const struct workload_endpoint *endpoint, __u32 slot)
 {

@@ -35,8 +35,8 @@ static void judge_owner(const struct place *place, struct address *value)
 		const struct member *member = claim->member;
 
 		if (member->host)
-			continue;
-		if (!member_is_local(member))
+			value->flags |= ADDRESS_NODE;
+		else if (!member_is_local(member))
 			other = true;
 		else if (!owner || member->sequence > owner->sequence)
 			owner = member;
@@ -78,7 +78,7 @@ static int choose_generation_slot(struct policy_engine *engine, struct place *pl
 
 static bool place_wanted(const struct place *place)
 {
-	return place->key.prefix ? place->nets > 0 : place->claims || place->host;
+	return place->key.prefix ? place->nets > 0 : place->claims || place->host || place->node;
 }
 
 /* The change's value, and *ret_row as wanted: of the place itself, or what shows when it is gone. */
@@ -103,6 +103,8 @@ static int judge(struct policy_engine *engine, struct place *place, struct chang
 	judge_owner(place, &change->value);
 	if (place->host)
 		change->value.flags |= ADDRESS_HOST;
+	if (place->node)
+		change->value.flags |= ADDRESS_NODE;
 	return choose_generation_slot(engine, place, &change->value);
 }
 

@@ -75,6 +75,11 @@ int policy_set_block(struct policy_engine *engine, const struct cidr *cidr, bool
 /* Addresses of this host's own interfaces (and their broadcast addresses). */
 int policy_set_host_address(struct policy_engine *engine, const struct addr *addr, bool present);
 /*
+ * Addresses that are registered for hosts, this one or another: no endpoint may send them encapsulated
+ * packets.
+ */
+int policy_set_node_address(struct policy_engine *engine, const struct addr *addr, bool present);
+/*
  * An endpoint of any host, by its datastore key. slot 0: not local, or local without interface yet; else its
  * slot in the `endpoint` map: the engine publishes endpoint_policy[slot] and marks its addresses
  * ADDRESS_LOCAL while the endpoint is active. Two endpoints may have one address: tags and labels of both

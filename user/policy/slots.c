@@ -23,12 +23,15 @@ static bool has_failed_address(const struct member *member)
 	return false;
 }
 
+/* The addresses of a host endpoint are the host's, so no slot has them unless a container has one, too. */
 static bool has_lost_address(const struct member *member)
 {
+	__u32 expected = member->host ? 0 : member->slot;
+
 	for (__u32 i = 0; i < member->claim_count; i++) {
 		const struct place *place = member->claims[i].place;
 
-		if (place->published && place->value.endpoint != member->slot)
+		if (place->published && place->value.endpoint != expected)
 			return true;
 	}
 	return false;

@@ -34,6 +34,13 @@ enum protocol {
 	PROTOCOL_UDP = 17,
 	PROTOCOL_DCCP = 33,
 	PROTOCOL_IPV6 = 41,
+	PROTOCOL_GRE = 47,
+	PROTOCOL_MINIMAL = 55, /* encapsulation (RFC 2004) */
+	PROTOCOL_IPIP_OLD = 94,
+	PROTOCOL_ETHERIP = 97,
+	PROTOCOL_ENCAP = 98,
+	PROTOCOL_L2TP = 115,
+	PROTOCOL_MPLS = 137,
 	PROTOCOL_ROUTING = 43,
 	PROTOCOL_FRAGMENT = 44,
 	PROTOCOL_AH = 51,
@@ -53,12 +60,18 @@ enum icmp_type {
 	ICMP_ECHO = 8,
 	ICMP_TIME_EXCEEDED = 11,
 	ICMP_PARAMETER_PROBLEM = 12,
+	ICMP_TIMESTAMP = 13, /* the answer's type is one more, as of all questions that follow */
+	ICMP_INFORMATION = 15,
+	ICMP_ADDRESS_MASK = 17,
+	ICMP_EXTENDED_ECHO = 42,
 };
 
 enum icmpv6_type {
 	ICMPV6_PARAMETER_PROBLEM = 4, /* 1 to 4 are the errors */
 	ICMPV6_ECHO = 128,
 	ICMPV6_ECHO_REPLY = 129,
+	ICMPV6_NODE_INFORMATION = 139,
+	ICMPV6_EXTENDED_ECHO = 160,
 	ICMPV6_MLD_QUERY = 130,
 	ICMPV6_MLD_DONE = 132,
 	ICMPV6_ROUTER_SOLICITATION = 133,
@@ -80,25 +93,25 @@ enum packet_flags {
 	PACKET_PORTS = 1 << 0,		/* has ports that rules can look at */
 	PACKET_FIRST_FRAGMENT = 1 << 1, /* has the headers, others follow */
 	PACKET_LATER_FRAGMENT = 1 << 2, /* ports and final protocol come from the first fragment's record */
-	PACKET_STATELESS = 1 << 3,	/* makes no flow: ICMP that is neither echo nor error */
-	PACKET_BAD_MAC = 1 << 4,	/* source MAC is not the one that the endpoint must use */
-	PACKET_FROM_HOST = 1 << 5,	/* this host itself sends it */
-	PACKET_TO_HOST = 1 << 6,	/* this host itself receives it */
-	PACKET_NAT_OUT = 1 << 7,	/* the host masquerades it */
-	PACKET_REPLACE_FLOW = 1 << 8,	/* its flow's entry is outdated */
-	PACKET_FAULT = 1 << 9,		/* a map entry that policy needs does not exist or cannot be read */
-	PACKET_ACTIVE = 1 << 10,	/* sender's interface has an active endpoint */
-	PACKET_UPLINK = 1 << 11,	/* arrives from, or leaves to, another host */
-	PACKET_TRIAL = 1 << 12,		/* judged without a trace: no rule counts or logs it */
-	PACKET_ON_HOLD = 1 << 13,	/* met an endpoint whose policy is not in force at the moment */
-	PACKET_REPEATABLE = 1 << 14, /* policy looked at nothing that struct cached_verdict does not hold */
-	PACKET_TRANSLATE = 1 << 15,  /* of a flow whose opener's address and port are translated here */
+	PACKET_STATELESS = 1 << 3, /* makes no flow: ICMP without an identifier, encapsulation from a host */
+	PACKET_BAD_MAC = 1 << 4,   /* source MAC is not the one that the endpoint must use */
+	PACKET_FROM_HOST = 1 << 5, /* this host itself sends it */
+	PACKET_TO_HOST = 1 << 6,   /* this host itself receives it */
+	PACKET_NAT_OUT = 1 << 7,   /* the host masquerades it */
+	PACKET_REPLACE_FLOW = 1 << 8, /* its flow's entry is outdated */
+	PACKET_FAULT = 1 << 9,	      /* a map entry that policy needs does not exist or cannot be read */
+	PACKET_ACTIVE = 1 << 10,      /* sender's interface has an active endpoint */
+	PACKET_UPLINK = 1 << 11,      /* arrives from, or leaves to, another host */
+	PACKET_TRIAL = 1 << 12,	      /* judged without a trace: no rule counts or logs it */
+	PACKET_ON_HOLD = 1 << 13,     /* met an endpoint whose policy is not in force at the moment */
+	PACKET_REPEATABLE = 1 << 14,  /* policy looked at nothing that struct cached_verdict does not hold */
+	PACKET_TRANSLATE = 1 << 15,   /* of a flow whose opener's address and port are translated here */
 };
 
 /* One direction of a flow. Addresses: IPv4 in element 0, the others zero. */
 struct tuple {
 	__be32 source[4], destination[4];
-	__be16 source_port, destination_port; /* of an ICMP echo both its identifier; else 0 */
+	__be16 source_port, destination_port; /* of ICMP, see icmp_ports(); without ports 0 */
 	__u8 protocol;			      /* of the final header */
 	__u8 family;			      /* 4 or 6; 0: ARP */
 };
@@ -130,11 +143,12 @@ struct packet {
 	__u8 hops;   /* TTL or hop limit */
 	__u8 tcp_flags;
 	__u8 icmp_type, icmp_code;
+	bool asks; /* TCP, SCTP, DCCP: for a new connection */
 	__u8 fragment_protocol;
 	__be32 fragment_id;
 	__u16 fragment_offset;		     /* in bytes */
 	__u16 l4_offset;		     /* in the frame */
-	__u16 l4_length;		     /* by the IP header */
+	__u32 l4_length;		     /* by the IP header; of a super-packet more than 64 KiB */
 	__u16 source_port, destination_port; /* host order, for rules */
 	__u8 source_mac[6];
 	__u32 length;		    /* of the frame */

@@ -160,13 +160,15 @@ static __noinline int fast_leave4(struct __sk_buff *skb, struct iphdr *ip, __u32
 	return next_hop_send(skb, hop);
 }
 
-static __noinline int fast_leave6(struct __sk_buff *skb, struct ipv6hdr *ip, __u32 l4_header, __u32 sum)
+static __noinline int fast_leave6(struct __sk_buff *skb, struct ipv6hdr *ip, const __be16 *port,
+				  __u32 l4_header, __u32 sum)
 {
 	__u32 length = sizeof(*ip) + (skb->gso_size ? l4_header + skb->gso_size : bpf_ntohs(ip->payload_len));
 	struct next_hop *hop = next_hop_place(sum);
 
 	if (ip->hop_limit <= 1 || !hop ||
-	    (!next_hop_is6(hop, skb, ip) && !next_hop_find6(skb, ip, hop, length)) || length > hop->mtu)
+	    (!next_hop_is6(hop, skb, ip, port) && !next_hop_find6(skb, ip, port, hop, length)) ||
+	    length > hop->mtu)
 		return forward_route(skb, false);
 	ip->hop_limit--;
 	return next_hop_send(skb, hop);
@@ -233,7 +235,7 @@ static __always_inline int fast_decide4(struct __sk_buff *skb, const struct fast
 }
 
 static __always_inline int fast_decide6(struct __sk_buff *skb, const struct fast *f, struct ethhdr *eth,
-					enum fast_hook hook)
+					const __be16 *port, enum fast_hook hook)
 {
 	const struct flow_end *to = &f->flow->end[!f->dir];
 	struct ipv6hdr *ip = (void *)(eth + 1);
@@ -246,7 +248,7 @@ static __always_inline int fast_decide6(struct __sk_buff *skb, const struct fast
 			return fast_deliver6(eth, ip, f);
 		if (!flow_is_of(f->flow, f->sum))
 			return SLOW;
-		return f->flow->flags & FLOW_DIRECT ? fast_leave6(skb, ip, f->header, f->sum)
+		return f->flow->flags & FLOW_DIRECT ? fast_leave6(skb, ip, port, f->header, f->sum)
 						    : forward_route(skb, false);
 	case TO_ENDPOINT:
 		return fast_to_endpoint(skb, f) && flow_is_of(f->flow, f->sum) ? TC_ACT_OK : SLOW;
@@ -264,6 +266,19 @@ static __always_inline int fast_decide6(struct __sk_buff *skb, const struct fast
 	return SLOW;
 }
 
+/*
+ * Does the header claim more than there is? Less than 64 KiB it must say; above that it says 0, where the
+ * packet is to be segmented (BIG TCP): taken for the largest number that it could say.
+ */
+static __always_inline bool is_longer(__be16 claimed, __u32 length)
+{
+	return (__u16)(bpf_ntohs(claimed) - 1) >= length;
+}
+
+/* How a hop-by-hop header begins that only says the length of a jumbogram of TCP. */
+#define JUMBO_TCP    (PROTOCOL_TCP << 24 | 0xc204)
+#define JUMBO_LENGTH 8
+
 static __always_inline int fast_ipv4(struct __sk_buff *skb, enum fast_hook hook)
 {
 	void *end = (void *)(long)skb->data_end;
@@ -276,7 +291,7 @@ static __always_inline int fast_ipv4(struct __sk_buff *skb, enum fast_hook hook)
 
 	if ((void *)port + UDP_LENGTH > end || *(__u8 *)ip != 0x45 ||
 	    (ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET)) ||
-	    bpf_ntohs(ip->tot_len) > skb->len - ETH_LENGTH)
+	    is_longer(ip->tot_len, skb->len - ETH_LENGTH))
 		return SLOW;
 	f.protocol = ip->protocol;
 	if (!fast_l4(&f, port, end))
@@ -310,9 +325,13 @@ static __always_inline int fast_ipv6(struct __sk_buff *skb, enum fast_hook hook)
 	struct fast f = {.mac = (__u16 *)eth->h_source};
 
 	if ((void *)port + UDP_LENGTH > end || ip->version != 6 ||
-	    bpf_ntohs(ip->payload_len) > skb->len - ETH_LENGTH - sizeof(*ip))
+	    is_longer(ip->payload_len, skb->len - ETH_LENGTH - sizeof(*ip)))
 		return SLOW;
 	f.protocol = ip->nexthdr;
+	if (f.protocol == PROTOCOL_HOP_BY_HOP && *(__be32 *)port == bpf_htonl(JUMBO_TCP)) {
+		f.protocol = PROTOCOL_TCP;
+		port += JUMBO_LENGTH / sizeof(*port);
+	}
 	if (!fast_l4(&f, port, end))
 		return SLOW;
 	f.dir = address_above((__be32 *)&ip->saddr, (__be32 *)&ip->daddr) ||
@@ -327,7 +346,7 @@ static __always_inline int fast_ipv6(struct __sk_buff *skb, enum fast_hook hook)
 	f.flow = bpf_map_lookup_elem(&flow6, &key);
 	if (!f.flow)
 		return hook == FROM_ENDPOINT ? UNKNOWN : SLOW;
-	return fast_decide6(skb, &f, eth, hook);
+	return fast_decide6(skb, &f, eth, port, hook);
 }
 
 /* A TC action, SLOW or UNKNOWN. */

@@ -97,7 +97,7 @@ static __noinline bool has_socket(struct __sk_buff *skb, const struct packet *p)
 
 static __always_inline bool is_failsafe(struct __sk_buff *skb, const struct packet *p)
 {
-	bool answer = (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
+	bool answer = !p->asks;
 
 	if (p->class != CLASS_TCP)
 		return false;
@@ -130,7 +130,8 @@ static __noinline bool is_answer_to_translated(struct packet *p)
 	struct flow *flow;
 	__u32 dir;
 
-	if (p->flags & PACKET_STATELESS)
+	/* Who asks is not answering. */
+	if ((p->flags & PACKET_STATELESS) || p->asks)
 		return false;
 	flow = flow_find(&p->tuple, &dir);
 	if (!flow || !(flow->flags & FLOW_ROUTED) || flow_expired(p->tuple.protocol, flow, now(), false))
@@ -162,6 +163,51 @@ static __always_inline int host_judge(struct __sk_buff *skb, struct packet *p)
 	return r;
 }
 
+#define IPV4_OPTIONS_MAX 40
+
+enum ipv4_option { OPTION_END = 0, OPTION_NOP = 1, OPTION_LOOSE_ROUTE = 131, OPTION_STRICT_ROUTE = 137 };
+
+/*
+ * The rest of packet_parse() for a packet with IP options: the host's own IGMP has one. Only a source route
+ * makes a difference to policy, since it leads elsewhere than to the address that is judged.
+ */
+__noinline int host_parse_options(struct __sk_buff *skb, struct packet *p)
+{
+	__u32 offset = ETH_LENGTH + sizeof(struct iphdr);
+	int r;
+
+	if (!p)
+		return -DROP_REASON_INTERNAL;
+	for (int i = 0; i < IPV4_OPTIONS_MAX && offset < p->l4_offset; i++) {
+		__u8 option[2] = {};
+
+		/* The last byte may be all that is left of them, but never of the packet. */
+		if (bpf_skb_load_bytes(skb, offset, option, sizeof(option)) < 0 &&
+		    bpf_skb_load_bytes(skb, offset, option, 1) < 0)
+			return -DROP_REASON_SHORT;
+		if (option[0] == OPTION_END)
+			break;
+		if (option[0] == OPTION_LOOSE_ROUTE || option[0] == OPTION_STRICT_ROUTE)
+			return -DROP_REASON_IP_OPTIONS;
+		if (option[0] != OPTION_NOP && option[1] < sizeof(option))
+			return -DROP_REASON_MALFORMED;
+		offset += option[0] == OPTION_NOP ? 1 : option[1];
+	}
+	r = parse_l4(skb, p);
+	packet_classify(p);
+	return r;
+}
+
+/* As packet_parse(). The host is on the link: to it a broadcast may be addressed. */
+static __always_inline int host_parse(struct __sk_buff *skb, struct packet *p)
+{
+	int r = packet_parse(skb, p);
+
+	if (r == -DROP_REASON_IP_OPTIONS && p->tuple.family == 4)
+		r = host_parse_options(skb, p);
+	return r == -DROP_REASON_BROADCAST ? 0 : r;
+}
+
 /* The packet is the host's, in the direction that `direction` says (0 or PACKET_FROM_HOST). */
 __noinline int host_packet(struct __sk_buff *skb, __u32 slot, __u32 direction)
 {
@@ -174,9 +220,8 @@ __noinline int host_packet(struct __sk_buff *skb, __u32 slot, __u32 direction)
 	p->host = slot;
 	p->host_both = skb->ifindex == LOOPBACK_IFINDEX;
 	p->flags = direction;
-	r = packet_parse(skb, p);
-	/* The host is on the link: to it a broadcast may be addressed. */
-	if (!r || r == -DROP_REASON_BROADCAST)
+	r = host_parse(skb, p);
+	if (!r)
 		r = host_judge(skb, p);
 	if (r < 0)
 		return drop_overridden(p, -r) ? TC_ACT_OK : TC_ACT_SHOT;
@@ -200,7 +245,7 @@ static __always_inline int host_arrive(struct __sk_buff *skb)
  */
 static __always_inline void translated_open(struct packet *p, __u32 slot, __u32 dir)
 {
-	struct flow flow = {.flags = dir | FLOW_ROUTED, .seen = now()};
+	struct flow flow = {.flags = dir | FLOW_ROUTED, .icmp_code = p->icmp_code, .seen = now()};
 
 	end_fill(&flow.end[dir & 1], &p->source, p->source_generation);
 	end_fill(&flow.end[!dir], &p->destination, p->destination_generation);
@@ -215,7 +260,7 @@ static __noinline int translated_leave(struct __sk_buff *skb, __u32 slot)
 	struct flow *flow;
 	__u32 dir;
 
-	if (!p || packet_parse(skb, p) < 0 || (p->flags & (PACKET_STATELESS | PACKET_LATER_FRAGMENT)))
+	if (!p || host_parse(skb, p) < 0 || (p->flags & (PACKET_STATELESS | PACKET_LATER_FRAGMENT)))
 		return TC_ACT_OK;
 	packet_identify(p);
 	if (!(p->source.flags & ADDRESS_HOST))

@@ -24,10 +24,8 @@ static __always_inline int embedded_l4(struct __sk_buff *skb, __u32 offset, stru
 			__builtin_memcpy(&inner->destination_port, header + 2, 2);
 			return 0;
 		}
-		if (!is_echo(inner->family, header[0]))
+		if (!icmp_ports(inner, header))
 			return -DROP_REASON_ICMP_UNRELATED;
-		__builtin_memcpy(&inner->source_port, header + 4, 2);
-		inner->destination_port = inner->source_port;
 	}
 	return 0;
 }

@@ -17,7 +17,13 @@ enum port {
 	PORT_DHCP_CLIENT = 68,
 	PORT_DHCPV6_CLIENT = 546,
 	PORT_DHCPV6_SERVER = 547,
+	PORT_L2TP = 1701,
+	PORT_GRE = 4754, /* in UDP (RFC 8086) */
 	PORT_VXLAN = 4789,
+	PORT_VXLAN_GPE = 4790,
+	PORT_GUE = 6080,
+	PORT_GENEVE = 6081,
+	PORT_MPLS = 6635,	 /* in UDP (RFC 7510) */
 	PORT_VXLAN_LINUX = 8472, /* the kernel's default */
 };
 
@@ -49,14 +55,50 @@ static __always_inline bool is_dns(const struct packet *p)
 	return p->class == CLASS_UDP && p->destination_port == PORT_DNS;
 }
 
-/* Encapsulation to what might be a tunnel end would carry packets past every policy. */
+/* Carries whole packets, without a proof of who sent them. port: of the tunnel's end, if the class is UDP. */
+static __always_inline bool is_encapsulation(const struct packet *p, __u16 port)
+{
+	if (p->class == CLASS_UDP)
+		return port == PORT_VXLAN || port == PORT_VXLAN_LINUX || port == PORT_VXLAN_GPE ||
+		       port == PORT_GENEVE || port == PORT_GRE || port == PORT_GUE || port == PORT_MPLS ||
+		       port == PORT_L2TP;
+	switch (p->tuple.protocol) {
+	case PROTOCOL_IPIP:
+	case PROTOCOL_IPV6:
+	case PROTOCOL_GRE:
+	case PROTOCOL_MINIMAL:
+	case PROTOCOL_IPIP_OLD:
+	case PROTOCOL_ETHERIP:
+	case PROTOCOL_ENCAP:
+	case PROTOCOL_L2TP:
+	case PROTOCOL_MPLS:
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Encapsulation to a tunnel's end would carry packets past every policy. Hosts may be one by any kind of it,
+ * whatever pool their addresses are in; what is known of neither may be one by those that hosts of the field
+ * use.
+ */
 static __always_inline bool is_tunnel(const struct packet *p)
 {
+	if ((p->flags & PACKET_TO_HOST) || (p->destination.flags & ADDRESS_NODE))
+		return is_encapsulation(p, p->destination_port);
 	if (p->destination.flags & (ADDRESS_LOCAL | ADDRESS_REMOTE | ADDRESS_IN_POOL))
 		return false;
 	if (p->class == CLASS_UDP)
 		return p->destination_port == PORT_VXLAN || p->destination_port == PORT_VXLAN_LINUX;
 	return p->tuple.protocol == PROTOCOL_IPIP || p->tuple.protocol == PROTOCOL_IPV6;
+}
+
+/* From a host to an endpoint here, so that an answer would be what is_tunnel() refuses: there is none. */
+static __always_inline bool is_tunnel_from_host(const struct packet *p)
+{
+	return !p->host && (p->destination.flags & ADDRESS_LOCAL) &&
+	       ((p->flags & PACKET_FROM_HOST) || (p->source.flags & (ADDRESS_HOST | ADDRESS_NODE))) &&
+	       is_encapsulation(p, p->source_port);
 }
 
 static __always_inline bool source_is_own(const struct packet *p)

@@ -47,13 +47,20 @@ static __always_inline __be32 flow_info(const struct ipv6hdr *ip)
 	return *(const __be32 *)ip & bpf_htonl(0x0fffffff);
 }
 
+/* What the header names first: nothing but a jumbogram's length may come before TCP (see fast_ipv6()). */
+static __always_inline __u8 next_header(const struct ipv6hdr *ip)
+{
+	return ip->nexthdr == PROTOCOL_HOP_BY_HOP ? PROTOCOL_TCP : ip->nexthdr;
+}
+
+/* port: of the L4 header. */
 static __always_inline bool next_hop_is6(const struct next_hop *hop, const struct __sk_buff *skb,
-					 const struct ipv6hdr *ip)
+					 const struct ipv6hdr *ip, const __be16 *port)
 {
 	return address_equal(hop->source, (const __be32 *)&ip->saddr) &&
-	       address_equal(hop->destination, (const __be32 *)&ip->daddr) &&
-	       ports_equal(hop, (const __be16 *)(ip + 1)) && hop->protocol == ip->nexthdr &&
-	       hop->tos == flow_info(ip) && next_hop_current(hop, 6, skb->ifindex);
+	       address_equal(hop->destination, (const __be32 *)&ip->daddr) && ports_equal(hop, port) &&
+	       hop->protocol == next_header(ip) && hop->tos == flow_info(ip) &&
+	       next_hop_current(hop, 6, skb->ifindex);
 }
 
 /*
@@ -111,13 +118,12 @@ static __noinline bool next_hop_find4(struct __sk_buff *skb, const struct iphdr 
 	return next_hop_fill(skb, &route, hop, 4);
 }
 
-static __noinline bool next_hop_find6(struct __sk_buff *skb, const struct ipv6hdr *ip, struct next_hop *hop,
-				      __u32 length)
+static __noinline bool next_hop_find6(struct __sk_buff *skb, const struct ipv6hdr *ip, const __be16 *port,
+				      struct next_hop *hop, __u32 length)
 {
-	const __be16 *port = (const __be16 *)(ip + 1);
 	struct bpf_fib_lookup route = {
 		.family = AF_INET6,
-		.l4_protocol = ip->nexthdr,
+		.l4_protocol = next_header(ip),
 		.sport = port[0],
 		.dport = port[1],
 		.tot_len = length,
@@ -130,7 +136,7 @@ static __noinline bool next_hop_find6(struct __sk_buff *skb, const struct ipv6hd
 	__builtin_memcpy(hop->destination, &ip->daddr, sizeof(hop->destination));
 	hop->source_port = port[0];
 	hop->destination_port = port[1];
-	hop->protocol = ip->nexthdr;
+	hop->protocol = next_header(ip);
 	hop->tos = flow_info(ip);
 	return next_hop_fill(skb, &route, hop, 6);
 }

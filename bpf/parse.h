@@ -76,6 +76,11 @@ static __always_inline bool has_ports(__u8 protocol)
 	       protocol == PROTOCOL_UDPLITE || protocol == PROTOCOL_DCCP;
 }
 
+static __always_inline bool has_connections(__u8 protocol)
+{
+	return protocol == PROTOCOL_TCP || protocol == PROTOCOL_SCTP || protocol == PROTOCOL_DCCP;
+}
+
 static __always_inline __u16 l4_minimum(const struct tuple *tuple)
 {
 	switch (tuple->protocol) {
@@ -103,10 +108,47 @@ static __always_inline void packet_classify(struct packet *p)
 	}
 }
 
-static __always_inline bool is_echo(__u8 family, __u8 type)
+/* The type of the question that an ICMP message asks or answers; 0: it does neither. */
+static __always_inline __u8 icmp_question(__u8 family, __u8 type)
 {
-	return family == 4 ? type == ICMP_ECHO || type == ICMP_ECHO_REPLY
-			   : type == ICMPV6_ECHO || type == ICMPV6_ECHO_REPLY;
+	__u8 odd = (type - 1) | 1; /* of a pair that begins with an odd number */
+
+	if (family == 4) {
+		if (type == ICMP_ECHO || type == ICMP_ECHO_REPLY)
+			return ICMP_ECHO;
+		if (type == ICMP_EXTENDED_ECHO || type == ICMP_EXTENDED_ECHO + 1)
+			return ICMP_EXTENDED_ECHO;
+		return type >= ICMP_TIMESTAMP && type <= ICMP_ADDRESS_MASK + 1 ? odd : 0;
+	}
+	if (type == ICMPV6_NODE_INFORMATION || type == ICMPV6_NODE_INFORMATION + 1)
+		return ICMPV6_NODE_INFORMATION;
+	type &= ~1;
+	return type == ICMPV6_ECHO || type == ICMPV6_EXTENDED_ECHO ? type : 0;
+}
+
+/*
+ * The ports of an ICMP question and of its answer: the identifier is that of the end that asks, and the
+ * identifier plus the question's type that of the other end. So a flow's key tells who asks and what: the
+ * same question from the other end, or another one, belongs to another flow. header: type, code, checksum,
+ * identifier. False: the message is neither.
+ */
+static __always_inline bool icmp_ports(struct tuple *tuple, const __u8 *header)
+{
+	__u8 question = icmp_question(tuple->family, header[0]);
+	__u16 id = header[4] << 8 | header[5];
+	bool asks = header[0] == question;
+
+	if (!question)
+		return false;
+	tuple->source_port = bpf_htons(asks ? id : id + question);
+	tuple->destination_port = bpf_htons(asks ? id + question : id);
+	return true;
+}
+
+/* Of a tuple from the end that asks. */
+static __always_inline __u8 icmp_asked(const struct tuple *tuple)
+{
+	return bpf_ntohs(tuple->destination_port) - bpf_ntohs(tuple->source_port);
 }
 
 static __always_inline bool is_icmp_error(__u8 family, __u8 type)
@@ -130,6 +172,7 @@ static __always_inline int parse_tcp(struct packet *p, const __u8 *header)
 	    ((flags & TCP_SYN) && (flags & (TCP_FIN | TCP_RST))))
 		return -DROP_REASON_MALFORMED;
 	p->tcp_flags = flags;
+	p->asks = (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	return 0;
 }
 
@@ -137,12 +180,8 @@ static __always_inline int parse_icmp(struct packet *p, const __u8 *header)
 {
 	p->icmp_type = header[0];
 	p->icmp_code = header[1];
-	if (is_echo(p->tuple.family, p->icmp_type)) {
-		__builtin_memcpy(&p->tuple.source_port, header + 4, 2);
-		p->tuple.destination_port = p->tuple.source_port;
-	} else {
+	if (!icmp_ports(&p->tuple, header))
 		p->flags |= PACKET_STATELESS;
-	}
 	return 0;
 }
 
@@ -163,7 +202,7 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 	if (p->l4_length < minimum)
 		return p->flags & PACKET_FIRST_FRAGMENT ? -DROP_REASON_FRAGMENT_TINY : -DROP_REASON_SHORT;
 	if (bpf_skb_load_bytes(skb, p->l4_offset, header, 8) < 0 ||
-	    (p->tuple.protocol == PROTOCOL_TCP &&
+	    (has_connections(p->tuple.protocol) && p->l4_length >= sizeof(header) &&
 	     bpf_skb_load_bytes(skb, p->l4_offset, header, sizeof(header)) < 0))
 		return -DROP_REASON_SHORT;
 	if (packet_class(&p->tuple) == CLASS_ICMP)
@@ -172,6 +211,10 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 	__builtin_memcpy(&p->tuple.destination_port, header + 2, 2);
 	if (p->tuple.protocol == PROTOCOL_TCP)
 		return parse_tcp(p, header);
+	/* The first chunk is INIT; the packet is a Request. */
+	p->asks = p->tuple.protocol == PROTOCOL_SCTP   ? header[12] == 1
+		  : p->tuple.protocol == PROTOCOL_DCCP ? (header[8] & 0x1e) == 0
+						       : false;
 	udp_length = header[4] << 8 | header[5];
 	if (p->tuple.protocol == PROTOCOL_UDP &&
 	    (udp_length < UDP_LENGTH || (udp_length > p->l4_length && !(p->flags & PACKET_FIRST_FRAGMENT))))
@@ -179,22 +222,29 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 	return 0;
 }
 
+/*
+ * Length of the IP packet whose header says 0: one that is to be segmented may be longer than the header can
+ * say (BIG TCP). In IPv6 it may have an option that says so, or none. 0: it is none.
+ */
+static __always_inline __u32 super_length(const struct __sk_buff *skb, __u8 protocol)
+{
+	return skb->gso_size && protocol == PROTOCOL_TCP ? skb->len - ETH_LENGTH : 0;
+}
+
 static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 {
 	struct iphdr ip;
-	__u16 header, total, fragment;
+	__u16 header, fragment;
+	__u32 total;
 
 	if (bpf_skb_load_bytes(skb, ETH_LENGTH, &ip, sizeof(ip)) < 0)
 		return -DROP_REASON_SHORT;
 	header = ip.ihl * 4;
-	total = bpf_ntohs(ip.tot_len);
+	total = bpf_ntohs(ip.tot_len) ?: super_length(skb, ip.protocol);
 	if (ip.version != 4 || header < sizeof(ip) || total < header)
 		return -DROP_REASON_MALFORMED;
 	if (total > p->length - ETH_LENGTH)
 		return -DROP_REASON_SHORT;
-	/* Nobody needs them, and a source route leads elsewhere than to the address that policy judges. */
-	if (header > sizeof(ip))
-		return -DROP_REASON_IP_OPTIONS;
 	p->tuple.family = 4;
 	p->tuple.source[0] = ip.saddr;
 	p->tuple.destination[0] = ip.daddr;
@@ -210,7 +260,8 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 		p->flags |= PACKET_LATER_FRAGMENT;
 	else if (fragment & IPV4_MORE_FRAGMENTS)
 		p->flags |= PACKET_FIRST_FRAGMENT;
-	return 0;
+	/* No endpoint needs them, and a source route leads elsewhere than to the address that is judged. */
+	return header > sizeof(ip) ? -DROP_REASON_IP_OPTIONS : 0;
 }
 
 struct extension_walk {
@@ -257,6 +308,14 @@ __noinline int parse_extensions(struct __sk_buff *skb, struct extension_walk *wa
 	return -DROP_REASON_IP_OPTIONS;
 }
 
+static __always_inline __u32 super_payload(const struct __sk_buff *skb, __u8 protocol)
+{
+	__u32 length =
+		super_length(skb, protocol ?: PROTOCOL_TCP); /* behind the option that says its length */
+
+	return length > sizeof(struct ipv6hdr) ? length - sizeof(struct ipv6hdr) : 0;
+}
+
 static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 {
 	struct extension_walk walk = {.offset = ETH_LENGTH + sizeof(struct ipv6hdr)};
@@ -267,6 +326,8 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 	if (bpf_skb_load_bytes(skb, ETH_LENGTH, &ip, sizeof(ip)) < 0)
 		return -DROP_REASON_SHORT;
 	walk.end = walk.offset + bpf_ntohs(ip.payload_len);
+	if (!ip.payload_len)
+		walk.end += super_payload(skb, ip.nexthdr);
 	if (ip.version != 6)
 		return -DROP_REASON_MALFORMED;
 	if (walk.end > p->length)

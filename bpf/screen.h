@@ -39,12 +39,8 @@ static __always_inline void arrival_l4(struct arrival *a, const __u8 *l4, const 
 	} else if (protocol == (a->tuple.family == 4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6)) {
 		a->icmp_type = l4[0];
 		a->icmp_code = l4[1];
-		if (!is_echo(a->tuple.family, a->icmp_type))
-			return;
-		a->opens = a->icmp_type == (a->tuple.family == 4 ? ICMP_ECHO : ICMPV6_ECHO);
-		l4 += 4;
-		__builtin_memcpy(&a->tuple.source_port, l4, 2);
-		__builtin_memcpy(&a->tuple.destination_port, l4, 2);
+		a->opens = icmp_ports(&a->tuple, l4) &&
+			   a->icmp_type == icmp_question(a->tuple.family, a->icmp_type);
 		return;
 	} else if (!has_ports(protocol)) {
 		return;

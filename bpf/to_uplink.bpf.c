@@ -32,6 +32,7 @@ static __always_inline int alias_open(struct packet *p, const struct uplink *up)
 	flow.end[!dir].generation_slot = p->destination.generation_slot;
 	flow.end[!dir].generation = p->destination_generation;
 	flow.flags = dir | FLOW_ROUTED;
+	flow.icmp_code = p->icmp_code;
 	flow.seen = now();
 	/* What the kernel has not translated by now it does not translate any more. */
 	if (settings.nat_ports && nat_is_wanted(p)) {

@@ -98,21 +98,42 @@ static __always_inline void packet_reverse(struct packet *p)
 	}
 }
 
+/*
+ * The slot of the flow's opener as it is now: after a restart, endpoints may have others than the flow
+ * remembers. What it remembers of an interface proves the address (see flow_is_theirs()). An end that has
+ * none, but an endpoint, is who has the address.
+ */
+static __noinline __u32 opener_slot(const struct tuple *tuple, const struct flow_end *opener)
+{
+	__u32 ifindex = opener->ifindex, slot = opener->endpoint;
+	const struct interface *known;
+	struct address owner;
+
+	if (!slot)
+		return 0;
+	if (!ifindex)
+		return address_find(tuple->family, tuple->source, &owner) > 0 && (owner.flags & ADDRESS_LOCAL)
+			       ? owner.endpoint
+			       : slot;
+	known = bpf_map_lookup_elem(&interface, &ifindex);
+	return known ? known->endpoint : slot;
+}
+
 /* Judges the flow's opening packet again, whichever direction the packet at hand has. */
 static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u32 dir)
 {
 	struct attachment from = p->from, to = p->to;
 	__u32 opener = flow->flags & FLOW_OPENER;
-	__u8 icmp_type = p->icmp_type;
+	__u8 icmp_type = p->icmp_type, icmp_code = p->icmp_code;
 	__u16 flags = p->flags;
 	bool undecided;
 	int r;
 
 	if (dir != opener)
 		packet_reverse(p);
-	/* The only ICMP that makes flows. A later fragment has no type of its own. */
-	p->icmp_type = p->tuple.family == 4 ? ICMP_ECHO : ICMPV6_ECHO;
-	p->from.endpoint = flow->end[opener].endpoint;
+	p->icmp_type = icmp_asked(&p->tuple);
+	p->icmp_code = flow->icmp_code;
+	p->from.endpoint = opener_slot(&p->tuple, &flow->end[opener]);
 	p->to.endpoint = 0;
 	p->flags &= ~(PACKET_FROM_HOST | PACKET_BAD_MAC);
 	if (flow->flags & FLOW_FROM_HOST)
@@ -126,6 +147,7 @@ static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u
 	if (dir != opener)
 		packet_reverse(p);
 	p->icmp_type = icmp_type;
+	p->icmp_code = icmp_code;
 	p->from = from;
 	p->to = to;
 	undecided = (p->flags & PACKET_ON_HOLD) || r == -DROP_REASON_INTERNAL;
@@ -196,6 +218,18 @@ static __always_inline bool flow_is_theirs(const struct packet *p, const struct 
 }
 
 /*
+ * A new attempt, the other end's own, or another question in the same words: it needs its own permission, and
+ * proves nothing. A later fragment has neither code nor type.
+ */
+static __always_inline bool asks_anew(const struct packet *p, const struct flow *flow)
+{
+	if (p->class != CLASS_ICMP)
+		return p->asks;
+	return p->icmp_code != flow->icmp_code && !(p->flags & PACKET_LATER_FRAGMENT) &&
+	       p->icmp_type == icmp_question(p->tuple.family, p->icmp_type);
+}
+
+/*
  * A packet of a known flow. 0: there is none that it may continue, so it has to open one. A packet that is
  * not from the flow's end is forged, or comes after an endpoint has moved; judging it anew tells which.
  */
@@ -227,10 +261,9 @@ __noinline int flow_continue(struct packet *p)
 		return 0;
 	if (p->flags & PACKET_BAD_MAC)
 		return -DROP_REASON_SPOOFED_MAC;
-	if (p->tuple.protocol == PROTOCOL_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+	if (asks_anew(p, flow)) {
 		if (flow_closing(flow->flags))
 			return 0;
-		/* A new attempt, or the other end's own: it needs its own permission and proves nothing. */
 		r = judge(p);
 		if (r)
 			return r;
@@ -251,7 +284,7 @@ static __always_inline bool can_open(const struct packet *p)
 		       (p->tcp_flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK);
 	if (p->class != CLASS_ICMP)
 		return true;
-	return p->icmp_type != (p->tuple.family == 4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY);
+	return (p->flags & PACKET_STATELESS) || p->icmp_type == icmp_question(p->tuple.family, p->icmp_type);
 }
 
 static __always_inline int flow_create(struct packet *p, struct flow *flow)
@@ -310,11 +343,14 @@ __noinline int flow_open(struct __sk_buff *skb, struct packet *p)
 	if ((p->flags & PACKET_FROM_HOST) && !p->host &&
 	    (!(p->destination.flags & ADDRESS_LOCAL) || (p->source.flags & ADDRESS_LOCAL)))
 		return PASS;
+	if (is_tunnel_from_host(p))
+		p->flags |= PACKET_STATELESS;
 	dir = tuple_direction(&p->tuple);
 	end_fill(&flow.end[dir & 1], &p->source, p->source_generation);
 	end_fill(&flow.end[!dir], &p->destination, p->destination_generation);
 	flow.seen = now();
 	flow.flags = dir;
+	flow.icmp_code = p->icmp_code;
 	if (p->flags & PACKET_FROM_HOST)
 		flow.flags |= FLOW_FROM_HOST;
 	if (p->to.ifindex && p->from.ifindex)

@@ -53,7 +53,7 @@ __noinline int event_emit(const struct packet *p, __u32 reason, __u32 rule_id, _
 	}
 	event->protocol = p->tuple.protocol;
 	event->family = p->tuple.family;
-	event->length = p->length;
+	event->length = p->length < 0xffff ? p->length : 0xffff;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

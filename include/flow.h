@@ -11,8 +11,8 @@
 /*
  * Both ends in an order that does not depend on the direction of the packet: end 0 has the smaller address
  * (compared word by word, as the machine reads them), or when the addresses are equal the smaller port
- * (as it stands in the packet). The ports of an ICMP echo are both its identifier; of protocols without
- * ports, 0.
+ * (as it stands in the packet). Of ICMP questions and answers, the port of the end that asks is the
+ * identifier, and the other one that plus the question's type; of protocols without ports, both are 0.
  */
 struct flow4_key {
 	__u8 address[2][4];
@@ -70,7 +70,8 @@ struct flow {
 	/* FLOW_TRANSLATED: what the opener's address and port become; in nat4, what they are. */
 	__u8 nat_address[4];
 	__u16 nat_port; /* host order */
-	__u16 padding;
+	__u8 icmp_code; /* of the question that opened it */
+	__u8 padding;
 	__u32 check_behind;
 };
 ABI_ASSERT_SIZE(struct flow, 64);

@@ -16,11 +16,12 @@
 
 static void print_documents(const struct world *world)
 {
-	static const char *const kinds[] = {
-		[RULES] = "rules",     [TAGS] = "tags",		[LABELS] = "labels",
-		[TIER] = "tier",       [POLICY] = "policy",	[POOL] = "pool",
-		[ADDRESS] = "address", [WORKLOAD] = "workload", [HOST_ENDPOINT] = "host endpoint",
-		[BLOCK] = "block",     [BLOCKED] = "blocked"};
+	static const char *const kinds[] = {[RULES] = "rules",	     [TAGS] = "tags",
+					    [LABELS] = "labels",     [TIER] = "tier",
+					    [POLICY] = "policy",     [POOL] = "pool",
+					    [ADDRESS] = "address",   [NODE] = "address of a host",
+					    [WORKLOAD] = "workload", [HOST_ENDPOINT] = "host endpoint",
+					    [BLOCK] = "block",	     [BLOCKED] = "blocked"};
 
 	for (size_t i = 0; i < world->count; i++) {
 		const struct document *d = world->documents[i];

@@ -370,7 +370,7 @@ static void put_document(struct dice *dice, struct draft *draft, struct change *
 	case HOST_ENDPOINT:
 		put_host_endpoint(dice, draft);
 		break;
-	default: /* ADDRESS, BLOCK, BLOCKED: the name says all */
+	default: /* ADDRESS, NODE, BLOCK, BLOCKED: the name says all */
 		put(draft, "{}");
 	}
 }
@@ -387,6 +387,15 @@ static void name_blocked(__u32 number, char name[64])
 	cidr.length = lengths[number / SHOT_ADDRESSES % COUNT(lengths)][cidr.addr.family == 6];
 	cidr_mask(&cidr);
 	cidr_format_key(&cidr, name);
+}
+
+static void name_node(__u32 number, char name[64])
+{
+	struct addr addr;
+
+	if (!shot_address(number % SHOT_ADDRESSES, &addr))
+		fail();
+	addr_format(&addr, name);
 }
 
 static void name_document(enum kind kind, __u32 number, char name[64])
@@ -408,6 +417,9 @@ static void name_document(enum kind kind, __u32 number, char name[64])
 		return;
 	case ADDRESS:
 		snprintf(name, 64, "%s", host_addresses[number % COUNT(host_addresses)]);
+		return;
+	case NODE:
+		name_node(number, name);
 		return;
 	case BLOCK:
 		snprintf(name, 64, "%s", blocks[number % COUNT(blocks)]);
@@ -439,7 +451,7 @@ static void draw(struct dice *dice, enum kind kind, __u32 number, struct change 
 	name_document(kind, number, ret->name);
 	put_document(dice, &draft, ret, number);
 	/* What is not valid counts as deleted. */
-	if (kind != TAGS && kind != ADDRESS && kind != BLOCK && kind != BLOCKED &&
+	if (kind != TAGS && kind != ADDRESS && kind != NODE && kind != BLOCK && kind != BLOCKED &&
 	    dice_one_in(dice, kind == WORKLOAD ? 100 : 40))
 		snprintf(draft.data, sizeof(draft.data), "%s", PICK(dice, broken));
 	ret->text = json_of(draft.data);
@@ -447,11 +459,12 @@ static void draw(struct dice *dice, enum kind kind, __u32 number, struct change 
 
 void change_draw(struct dice *dice, struct change *ret)
 {
-	static const enum kind often[] = {RULES,    RULES,    RULES, RULES,   TAGS,	    TAGS,
-					  LABELS,   TIER,     TIER,  POLICY,  POLICY,	    WORKLOAD,
-					  WORKLOAD, WORKLOAD, POOL,  ADDRESS, HOST_ENDPOINT};
+	static const enum kind often[] = {RULES,    RULES,    RULES, RULES,   TAGS,   TAGS,
+					  LABELS,   TIER,     TIER,  POLICY,  POLICY, WORKLOAD,
+					  WORKLOAD, WORKLOAD, POOL,  ADDRESS, NODE,   HOST_ENDPOINT};
 	enum kind kind = PICK(dice, often);
-	__u32 number = kind == WORKLOAD ? 1 + dice_below(dice, WORKLOADS) : dice_below(dice, 9);
+	__u32 number = kind == WORKLOAD ? 1 + dice_below(dice, WORKLOADS)
+					: dice_below(dice, kind == NODE ? SHOT_ADDRESSES : 9);
 
 	draw(dice, kind, number, ret);
 	if (dice_one_in(dice, kind == WORKLOAD ? 20 : 5)) {

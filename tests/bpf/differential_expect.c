@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { ICMP = 1, TCP = 6, UDP = 17, ICMPV6 = 58 };
+enum { ICMP = 1, TCP = 6, UDP = 17, DCCP = 33, ICMPV6 = 58, SCTP = 132 };
 
 /* One packet under judgement. */
 struct hearing {
@@ -22,13 +22,18 @@ static bool is_icmp(const struct probe *probe)
 	return probe->protocol == (probe->src.family == 4 ? ICMP : ICMPV6);
 }
 
-static bool is_echo(const struct probe *probe, bool reply)
+static bool asks(const struct probe *probe)
 {
-	if (!is_icmp(probe))
-		return false;
-	if (probe->src.family == 4)
-		return probe->icmp_type == (reply ? 0 : 8);
-	return probe->icmp_type == (reply ? 129 : 128);
+	bool asks;
+
+	return reference_question(probe, &asks) && asks;
+}
+
+static bool answers(const struct probe *probe)
+{
+	bool asks;
+
+	return reference_question(probe, &asks) && !asks;
 }
 
 static bool is_icmp_error(const struct probe *probe)
@@ -71,9 +76,23 @@ static bool is_dns(const struct probe *probe)
 	return probe->protocol == UDP && probe->dport == 53;
 }
 
-/* To outside the pools and endpoints, encapsulation would carry packets past every policy. */
+static bool is_encapsulation(const struct probe *probe, __u16 port)
+{
+	static const __u16 ports[] = {1701, 4754, 4789, 4790, 6080, 6081, 6635, 8472};
+	static const __u8 protocols[] = {4, 41, 47, 55, 94, 97, 98, 115, 137};
+
+	for (size_t i = 0; probe->protocol == UDP && i < sizeof(ports) / sizeof(ports[0]); i++) {
+		if (port == ports[i])
+			return true;
+	}
+	return memchr(protocols, probe->protocol, sizeof(protocols));
+}
+
+/* To hosts, and outside the pools and endpoints, encapsulation would carry packets past every policy. */
 static bool is_tunnel(const struct hearing *h)
 {
+	if (is_to_host(h) || (h->dst_flags & ADDRESS_NODE))
+		return is_encapsulation(h->probe, h->probe->dport);
 	if (h->dst_flags & (ADDRESS_LOCAL | ADDRESS_REMOTE | ADDRESS_IN_POOL))
 		return false;
 	if (h->probe->protocol == UDP)
@@ -81,17 +100,28 @@ static bool is_tunnel(const struct hearing *h)
 	return h->probe->protocol == 4 || h->probe->protocol == 41;
 }
 
+static bool has_connections(const struct probe *probe)
+{
+	return probe->protocol == TCP || probe->protocol == DCCP || probe->protocol == SCTP;
+}
+
 /* What connection tracking calls INVALID cannot open a flow. */
 static bool can_open(const struct shot *shot)
 {
 	if (shot->probe.protocol == TCP)
 		return shot->tcp == TCP_SYN || shot->tcp == TCP_ACK;
-	return !is_echo(&shot->probe, true);
+	return !answers(&shot->probe);
 }
 
-static bool makes_flow(const struct probe *probe)
+/* What a host sends encapsulated is not to be answered. */
+static bool makes_flow(const struct hearing *h)
 {
-	return !is_icmp(probe) || is_echo(probe, false);
+	const struct probe *probe = h->probe;
+	bool from_host = h->shot->way == TO_SLOT_HOST || (h->src_flags & (ADDRESS_HOST | ADDRESS_NODE));
+
+	if (h->dst_slot && h->shot->way != LEAVING && from_host && is_encapsulation(probe, probe->sport))
+		return false;
+	return !is_icmp(probe) || asks(probe);
 }
 
 static enum drop_reason consult(struct hearing *h, __u32 slot, bool inbound)
@@ -192,7 +222,7 @@ static enum drop_reason judge_from(struct hearing *h)
 	if (reason)
 		return reason;
 	route(h);
-	h->ret->opens_flow = makes_flow(h->probe);
+	h->ret->opens_flow = makes_flow(h);
 	return DROP_NONE;
 }
 
@@ -223,7 +253,7 @@ static enum drop_reason judge_to(struct hearing *h)
 		return DROP_REASON_MARTIAN;
 	if (!reason)
 		reason = judge_receiver(h);
-	h->ret->opens_flow = !reason && makes_flow(h->probe);
+	h->ret->opens_flow = !reason && makes_flow(h);
 	return reason;
 }
 
@@ -275,7 +305,7 @@ static bool is_plain_opener(const struct shot *shot)
 		return false;
 	if (probe->protocol == TCP)
 		return shot->tcp == TCP_SYN;
-	return probe->protocol == UDP || is_echo(probe, false);
+	return probe->protocol == UDP || asks(probe);
 }
 
 static enum drop_reason fault_of(const struct shot *shot)
@@ -354,7 +384,8 @@ static enum drop_reason judge_host(struct hearing *h)
 	const struct shot *shot = h->shot;
 	__u32 slot = uplink_host_slot(h->world, h->probe->src.family);
 	bool arrives = shot->way == ARRIVING;
-	enum drop_reason reason = fault_of(shot);
+	enum drop_reason reason =
+		shot->oddity == OPTIONS ? DROP_NONE : fault_of(shot); /* policy's to judge */
 
 	if (!slot)
 		return DROP_NONE;
@@ -373,7 +404,7 @@ static enum drop_reason judge_host(struct hearing *h)
 	if (!can_open(shot))
 		return DROP_REASON_FLOW_INVALID;
 	reason = consult(h, slot, arrives);
-	h->ret->opens_flow = !reason && makes_flow(h->probe);
+	h->ret->opens_flow = !reason && makes_flow(h);
 	return reason;
 }
 
@@ -404,9 +435,9 @@ static enum drop_reason judge_arriving(struct hearing *h, enum screener screener
 		route(h);
 	/* These are judged wherever they come by, and so once more where the stack delivers them. */
 	if (h->ret->fate == TO_STACK &&
-	    (!makes_flow(h->probe) || (h->probe->protocol == TCP && shot->tcp == TCP_SYN)))
+	    (!makes_flow(h) || (has_connections(h->probe) && shot->tcp == TCP_SYN)))
 		judge_receiver(h);
-	h->ret->opens_flow = makes_flow(h->probe);
+	h->ret->opens_flow = makes_flow(h);
 	return DROP_NONE;
 }
 
@@ -463,7 +494,7 @@ void expect(const struct world *world, const struct settings *settings, const st
 		ret->reason = judge_to(&h);
 	else /* no policy; only a flow that answers belong to can be told from others */
 		ret->opens_flow = is_active(&h, shot->slot) && h.dst_slot == shot->slot && !h.src_slot &&
-				  can_open(shot) && makes_flow(&shot->probe) && !is_icmp_error(&shot->probe);
+				  can_open(shot) && makes_flow(&h) && !is_icmp_error(&shot->probe);
 	if (ret->reason)
 		ret->fate = DROPPED;
 }

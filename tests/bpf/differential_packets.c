@@ -94,7 +94,8 @@ static struct addr draw_outside(struct dice *dice, int family)
 
 static __u8 draw_protocol(struct dice *dice, int family)
 {
-	static const __u8 others[] = {SCTP, SCTP, UDPLITE, UDPLITE, DCCP, ICMP, ICMPV6, 47, 50, 255, 4, 41};
+	static const __u8 others[] = {SCTP, SCTP, UDPLITE, UDPLITE, DCCP, DCCP, ICMP, ICMPV6,
+				      2,    47,	  50,	   97,	    112,  255,	4,    41};
 	__u32 roll = dice_below(dice, 100);
 
 	if (roll < 34)
@@ -108,7 +109,7 @@ static __u8 draw_protocol(struct dice *dice, int family)
 
 static void draw_icmp(struct dice *dice, struct probe *probe)
 {
-	static const __u8 types4[] = {8, 8, 8, 8, 8, 13, 17, 0, 3, 11}, codes[] = {0, 0, 0, 4, 1};
+	static const __u8 types4[] = {8, 8, 8, 8, 13, 42, 9, 0, 3, 11}, codes[] = {0, 0, 0, 4, 1};
 	static const __u8 types6[] = {128, 128, 128, 128, 128, 139, 200, 129, 1, 3};
 
 	probe->icmp_type = probe->src.family == 4 ? PICK(dice, types4) : PICK(dice, types6);
@@ -170,7 +171,7 @@ static __u32 draw_slot(struct dice *dice, const struct world *world)
 void shot_draw(struct dice *dice, const struct world *world, struct shot *ret)
 {
 	static const __u16 ports[] = {0,  1,   22,  53,	  79,	80,   80,   80,
-				      81, 443, 443, 1000, 4789, 8472, 8080, 65535};
+				      81, 443, 443, 1000, 4789, 8472, 6081, 65535};
 	static const __u8 odd_flags[] = {TCP_ACK, TCP_ACK, TCP_SYN | TCP_ACK, TCP_RST, TCP_FIN | TCP_ACK};
 
 	*ret = (struct shot){
@@ -287,13 +288,39 @@ bool shot_has_ports(const struct shot *shot)
 	return memchr(with_ports, shot->probe.protocol, sizeof(with_ports));
 }
 
-bool shot_is_echo(const struct shot *shot)
+bool shot_asks(const struct shot *shot)
+{
+	bool asks;
+
+	return reference_question(&shot->probe, &asks) && asks;
+}
+
+bool shot_tells(const struct shot *shot)
 {
 	const struct probe *probe = &shot->probe;
 
-	if (probe->src.family == 4)
-		return probe->protocol == ICMP && (probe->icmp_type == 8 || probe->icmp_type == 0);
-	return probe->protocol == ICMPV6 && (probe->icmp_type == 128 || probe->icmp_type == 129);
+	if (addr_compare(&probe->src, &probe->dst) == 0)
+		return false;
+	return shot_asks(shot) || probe->protocol == TCP || probe->protocol == DCCP ||
+	       probe->protocol == SCTP;
+}
+
+/* Where other protocols have the port of the end that asks. */
+__u16 shot_echo_id(const struct shot *shot)
+{
+	bool asks;
+
+	return reference_question(&shot->probe, &asks) && !asks ? shot->probe.dport : shot->probe.sport;
+}
+
+void shot_counter(const struct shot *opener, const struct shot *reply, struct shot *ret)
+{
+	*ret = *reply;
+	ret->tcp = TCP_SYN;
+	ret->probe.icmp_type = opener->probe.icmp_type;
+	ret->probe.icmp_code = opener->probe.icmp_code;
+	if (shot_asks(opener))
+		ret->probe.sport = opener->probe.sport;
 }
 
 void shot_reverse(const struct shot *shot, const struct world *world, struct shot *ret)
@@ -307,7 +334,8 @@ void shot_reverse(const struct shot *shot, const struct world *world, struct sho
 	ret->probe.dst = probe->src;
 	ret->probe.sport = probe->dport;
 	ret->probe.dport = probe->sport;
-	ret->probe.icmp_type = probe->src.family == 4 ? 0 : 129;
+	ret->probe.icmp_type = reference_answer(probe->src.family, probe->icmp_type);
+	ret->probe.icmp_code = 0;
 	if (shot->way == TO_SLOT || shot->way == TO_SLOT_HOST) {
 		ret->way = FROM_SLOT;
 		return;
@@ -376,7 +404,7 @@ static struct frame frame_of(const struct shot *shot, struct details *details)
 		.tcp = shot->tcp,
 		.icmp_type = probe->icmp_type,
 		.icmp_code = probe->icmp_code,
-		.icmp_id = SHOT_ECHO_ID,
+		.icmp_id = shot_echo_id(shot),
 		.more_fragments = shot->part == FIRST_FRAGMENT,
 		.fragment_offset = shot->part == LATER_FRAGMENT ? 8 : 0,
 		.fragment_id = shot->part == WHOLE ? 0 : 77,
@@ -390,6 +418,10 @@ static struct frame frame_of(const struct shot *shot, struct details *details)
 	details->payload[1] = (uint8_t)probe->sport;
 	details->payload[2] = (uint8_t)(probe->dport >> 8);
 	details->payload[3] = (uint8_t)probe->dport;
+	if (probe->protocol == DCCP)
+		details->payload[8] = shot->tcp == TCP_SYN ? 0 : 2 << 1; /* Request, Data */
+	if (probe->protocol == SCTP)
+		details->payload[0] = shot->tcp == TCP_SYN; /* INIT, DATA: the builder makes the header */
 	memcpy(frame.extensions, chains[shot->extensions], sizeof(chains[0]));
 	make_odd(shot, &frame);
 	return frame;

@@ -87,11 +87,16 @@ void shot_from_host(struct shot *shot);
 /* Its other end becomes the visitor's address. */
 void shot_visit(struct shot *shot);
 bool shot_has_ports(const struct shot *shot);
-bool shot_is_echo(const struct shot *shot); /* request or reply */
+/* One end's question, by which flows of ICMP are told apart. */
+bool shot_asks(const struct shot *shot);
+/* The same question, or attempt to connect, from the other end. shot: its answer. */
+void shot_counter(const struct shot *opener, const struct shot *reply, struct shot *ret);
+/* Whether the protocol tells who asks from who answers, and there are two. */
+bool shot_tells(const struct shot *shot);
+/* The identifier of an ICMP question or answer. */
+__u16 shot_echo_id(const struct shot *shot);
 /* The other end's answer to it, which comes back by another hook. Not of what is routed. */
 void shot_reverse(const struct shot *shot, const struct world *world, struct shot *ret);
-/* Of all ICMP echos. */
-#define SHOT_ECHO_ID 77
 /* The packet, with the sender's MAC as source. */
 void shot_build(const struct shot *shot, const uint8_t mac[MAC_LENGTH], struct packet *ret);
 /* One line for people. */

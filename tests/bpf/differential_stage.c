@@ -175,13 +175,16 @@ static struct hook hook_of(const struct stage *stage, const struct shot *shot)
 static void flow_ports(const struct shot *shot, __u16 ret[2])
 {
 	const struct probe *probe = &shot->probe;
+	bool asks;
+	__u8 question = reference_question(probe, &asks);
 
 	ret[0] = ret[1] = 0;
 	if (shot_has_ports(shot)) {
 		ret[0] = probe->sport;
 		ret[1] = probe->dport;
-	} else if (shot_is_echo(shot)) {
-		ret[0] = ret[1] = SHOT_ECHO_ID;
+	} else if (question) {
+		ret[!asks] = shot_echo_id(shot);
+		ret[asks] = (__u16)(ret[!asks] + question);
 	}
 }
 

@@ -43,6 +43,7 @@ struct bench {
 	uint64_t reasons[DROP_REASON_COUNT];
 	uint64_t verdicts, rules;    /* consulted; matched */
 	uint64_t revoked, continued; /* established flows, after other documents came */
+	uint64_t counters;	     /* questions of the other end of a flow */
 	struct flow_pair flows[FLOWS];
 	size_t flow_count;
 	struct shot repeated[REPEATED]; /* under the next documents */
@@ -83,6 +84,26 @@ static void check_shot(struct bench *bench, const struct shot *shot)
 
 /* ---- established flows ---- */
 
+/* What the other end asks in a flow's words is judged as if there were no flow. */
+static void check_counter(struct bench *bench, const struct flow_pair *pair)
+{
+	static struct observation seen;
+	static struct expectation expected;
+	struct shot shot;
+
+	shot_counter(&pair->opener, &pair->reply, &shot);
+	if (!shot_tells(&shot))
+		return;
+	expect(&bench->stage->world, &bench->stage->fixture->settings, &shot, &expected);
+	stage_shoot(bench->stage, &shot, true, &seen);
+	if (seen.run.reason != expected.reason || run_passes(&seen.run) != !expected.reason)
+		complain(bench->stage, &shot, &expected, &seen, "the other end's own question");
+	if (shot_asks(&shot))
+		stage_forget(bench->stage, &shot);
+	bench->pairs++;
+	bench->counters++;
+}
+
 static void open_flows(struct bench *bench)
 {
 	static struct observation seen;
@@ -97,16 +118,18 @@ static void open_flows(struct bench *bench)
 			shot_visit(&pair->opener);
 		if (i % 8 == 7 && pair->opener.way == TO_SLOT)
 			shot_from_host(&pair->opener);
-		/* One flow per port; an echo has none, and a MAC that may change proves nothing here. */
+		/* One flow per port, or identifier; a MAC that may change proves nothing here. */
 		pair->opener.probe.sport = (__u16)(FLOW_PORT + i);
 		pair->opener.wrong_mac = false;
 		expect(&bench->stage->world, &bench->stage->fixture->settings, &pair->opener, &expected);
-		if (!expected.opens_flow || pair->opener.way > TO_SLOT_HOST || !shot_has_ports(&pair->opener))
+		if (!expected.opens_flow || pair->opener.way > TO_SLOT_HOST ||
+		    !(shot_has_ports(&pair->opener) || shot_asks(&pair->opener)))
 			continue;
 		shot_reverse(&pair->opener, &bench->stage->world, &pair->reply);
 		stage_shoot(bench->stage, &pair->opener, true, &seen);
 		if (!run_passes(&seen.run) || !seen.flow)
 			complain(bench->stage, &pair->opener, &expected, &seen, "opens no flow");
+		check_counter(bench, pair);
 		bench->flow_count++;
 	}
 }
@@ -229,6 +252,7 @@ static void print_distribution(const struct bench *bench, double seconds)
 	print_message("# %.2f policies consulted and %.2f rules matched per packet\n",
 		      (double)bench->verdicts / (double)bench->pairs,
 		      (double)bench->rules / (double)bench->pairs);
+	print_message("# %" PRIu64 " questions in the words of the other end's flow\n", bench->counters);
 	print_message("# established flows after changes: %" PRIu64 " went on, %" PRIu64 " were revoked\n",
 		      bench->continued, bench->revoked);
 	for (int reason = 0; reason < DROP_REASON_COUNT; reason++) {

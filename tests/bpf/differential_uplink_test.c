@@ -43,6 +43,7 @@ struct bench {
 	unsigned int round;
 	uint64_t pairs, policies, early, torn, errors, fragments;
 	uint64_t reasons[DROP_REASON_COUNT];
+	uint64_t counters;		       /* questions of the other end of a flow */
 	uint64_t revoked, continued, screened; /* established flows, after other documents came */
 	struct flow_pair flows[FLOWS];
 	size_t flow_count;
@@ -167,6 +168,7 @@ static void check_error(struct bench *bench, const struct flow_pair *pair)
 	if (bench->seen.run.reason != reason || run_passes(&bench->seen.run) != !reason)
 		reject(bench, &error, "error about a flow");
 	about.probe.sport ^= 1 << 13;
+	about.probe.dport ^= 1 << 13; /* the identifier of an answer */
 	shoot(bench, &error, BY_XDP, true);
 	if (bench->seen.run.reason != bench->expected.reason)
 		reject(bench, &error, "error about no flow");
@@ -205,8 +207,8 @@ static void check_torn(struct bench *bench, const struct change *change)
 
 static bool is_usable(const struct bench *bench, const struct shot *shot)
 {
-	return bench->expected.opens_flow && !bench->expected.reason && shot_has_ports(shot) &&
-	       (shot->tcp == TCP_SYN || shot->tcp == TCP_ACK);
+	return bench->expected.opens_flow && !bench->expected.reason &&
+	       (shot_has_ports(shot) || shot_asks(shot)) && (shot->tcp == TCP_SYN || shot->tcp == TCP_ACK);
 }
 
 static bool is_translatable(const struct bench *bench, const struct shot *shot)
@@ -258,6 +260,25 @@ static void establish(struct bench *bench, const struct flow_pair *pair)
 	}
 }
 
+/* What the other end asks in a flow's words is judged as if there were no flow. */
+static void check_counter(struct bench *bench, const struct flow_pair *pair)
+{
+	struct shot shot;
+
+	shot_counter(&pair->opener, &pair->reply, &shot);
+	if (!shot_tells(&shot))
+		return;
+	foresee(bench, &shot, BY_XDP);
+	shoot(bench, &shot, BY_XDP, true);
+	if (bench->seen.run.reason != bench->expected.reason ||
+	    run_passes(&bench->seen.run) != !bench->expected.reason)
+		reject(bench, &shot, "the other end's own question");
+	if (shot_asks(&shot))
+		stage_forget(bench->stage, &shot);
+	bench->pairs++;
+	bench->counters++;
+}
+
 static void open_flow(struct bench *bench, __u16 port)
 {
 	struct flow_pair *pair = &bench->flows[bench->flow_count];
@@ -286,8 +307,10 @@ static void open_flow(struct bench *bench, __u16 port)
 	bench->flow_count++;
 	if (!pair->translated && dice_one_in(&bench->dice, 2))
 		establish(bench, pair);
-	if (!pair->translated)
-		check_error(bench, pair);
+	if (pair->translated)
+		return;
+	check_counter(bench, pair);
+	check_error(bench, pair);
 }
 
 static void open_flows(struct bench *bench)
@@ -450,8 +473,8 @@ static void print_distribution(const struct bench *bench, double seconds)
 		      " policies in %.1f s: %.0f per second; XDP dropped %" PRIu64 "\n",
 		      bench->pairs, bench->policies, seconds, (double)bench->pairs / seconds, bench->early);
 	print_message("# %" PRIu64 " changes between XDP and TC, %" PRIu64 " fragments, %" PRIu64
-		      " ICMP errors\n",
-		      bench->torn, bench->fragments, bench->errors);
+		      " ICMP errors, %" PRIu64 " questions in the words of the other end's flow\n",
+		      bench->torn, bench->fragments, bench->errors, bench->counters);
 	print_message("# established flows after changes: %" PRIu64 " went on, %" PRIu64
 		      " were revoked, %" PRIu64 " screened\n",
 		      bench->continued, bench->revoked, bench->screened);

@@ -60,9 +60,16 @@ static __always_inline int flow_leave(struct packet *p, struct flow *flow, __u32
 	return r;
 }
 
+/* By its interface, since its slot may have been another one before a restart. The end of an alias has none.
+ */
+static __always_inline bool is_sender(const struct flow *flow, const struct flow_end *end, __u32 ifindex)
+{
+	return end->endpoint && !(flow->flags & FLOW_HOST) && (!end->ifindex || end->ifindex == ifindex);
+}
+
 /* 0 or a negative drop reason. approved: from_endpoint let it pass on the interface of its source's endpoint.
  */
-static __noinline int judge_departure(struct packet *p, const struct uplink *up, __u32 slot, bool approved)
+static __noinline int judge_departure(struct packet *p, const struct uplink *up, bool approved)
 {
 	struct flow *flow;
 	__u32 dir;
@@ -70,7 +77,7 @@ static __noinline int judge_departure(struct packet *p, const struct uplink *up,
 
 	if (!(p->flags & PACKET_STATELESS) && !fragment_resolve(p)) {
 		flow = flow_find(&p->tuple, &dir);
-		if (flow && flow->end[dir & 1].endpoint == slot) {
+		if (flow && is_sender(flow, &flow->end[dir & 1], p->blame)) {
 			r = flow_leave(p, flow, dir, approved);
 			return r || flow_still(&p->tuple, flow) ? r : -DROP_REASON_UNAPPROVED;
 		}
@@ -102,7 +109,7 @@ __noinline int to_uplink_slow(struct __sk_buff *skb)
 	if (r)
 		r = approved ? 0 : -DROP_REASON_UNAPPROVED;
 	else
-		r = judge_departure(p, up, slot, approved);
+		r = judge_departure(p, up, approved);
 	if (!r && (p->flags & PACKET_TRANSLATE)) {
 		if (p->flags & PACKET_FIRST_FRAGMENT)
 			fragment_record(p);

@@ -86,6 +86,9 @@ static void set_interface(unsigned int ifindex, __u32 slot4, __u32 slot6)
 #define ICMP6(from, to, type)                                                                                \
 	.source = from, .destination = to, .protocol = IPPROTO_ICMPV6, .icmp_type = type,                    \
 	.payload_length = 24, .ttl = 255
+#define IP(from, to, number) .source = from, .destination = to, .protocol = (number), .payload_length = 24
+#define OPTIONS(...)                                                                                         \
+	.options = (const uint8_t[]){__VA_ARGS__}, .options_length = sizeof((const uint8_t[]){__VA_ARGS__})
 #define IN  DROP_REASON_POLICY_INBOUND
 #define OUT DROP_REASON_POLICY_OUTBOUND
 
@@ -144,10 +147,45 @@ static const struct passage passages[] = {
 	{"broadcast", .frame = {UDP(EXTERNAL4, 40000, "255.255.255.255", 1234)}, IN, IN},
 	{"multicast", .frame = {UDP(EXTERNAL4, 40000, "224.0.0.251", 5353)}, IN, IN},
 	{"multicast from the host", .leaves = true, .frame = {UDP(HOST6, 5353, "ff02::fb", 5353)}, OUT, OUT},
-	{"IP options",
-	 .frame = {TCP(EXTERNAL4, 40000, HOST4, 22, TCP_SYN), .options = (const uint8_t[4]){148, 4},
-		   .options_length = 4},
+	/* Policy looks past IP options, except where they lead elsewhere. */
+	{"IP options", .frame = {TCP(EXTERNAL4, 40000, HOST4, 22, TCP_SYN), OPTIONS(148, 4, 0, 0)},
+	 .closed = IN},
+	{"record route", .leaves = true,
+	 .frame = {UDP(HOST4, 40000, EXTERNAL4, 80), OPTIONS(1, 7, 7, 4, 0, 0, 0, 0)}, OUT, OUT},
+	{"option that is the last byte", .frame = {UDP(EXTERNAL4, 1, HOST4, 80), OPTIONS(1, 1, 1, 0)}, IN,
+	 IN},
+	{"what follows the last option", .frame = {UDP(EXTERNAL4, 1, HOST4, 80), OPTIONS(0, 131, 3, 4)}, IN,
+	 IN},
+	{"loose source route", .frame = {UDP(EXTERNAL4, 1, HOST4, 80), OPTIONS(1, 131, 7, 4, 8, 8, 8, 8)},
 	 DROP_REASON_IP_OPTIONS, DROP_REASON_IP_OPTIONS},
+	{"strict source route", .leaves = true,
+	 .frame = {UDP(HOST4, 1, EXTERNAL4, 80), OPTIONS(148, 4, 0, 0, 137, 7, 4, 8, 8, 8, 8, 0)},
+	 DROP_REASON_IP_OPTIONS, DROP_REASON_IP_OPTIONS},
+	{"source route to a failsafe port",
+	 .frame = {TCP(EXTERNAL4, 40000, HOST4, 22, TCP_SYN), OPTIONS(1, 131, 7, 4, 8, 8, 8, 8)},
+	 DROP_REASON_IP_OPTIONS, DROP_REASON_IP_OPTIONS},
+	{"option without length", .frame = {UDP(EXTERNAL4, 1, HOST4, 80), OPTIONS(148, 0, 0, 0)},
+	 DROP_REASON_MALFORMED, DROP_REASON_MALFORMED},
+	{"options before half a header",
+	 .frame = {UDP(EXTERNAL4, 1, HOST4, 80), OPTIONS(148, 4, 0, 0), .faults.total_length = 28},
+	 DROP_REASON_SHORT, DROP_REASON_SHORT},
+	/* What hosts need and endpoints do not. */
+	{"IGMP report", .leaves = true, .frame = {IP(HOST4, "224.0.0.22", 2), OPTIONS(148, 4, 0, 0)}, OUT,
+	 OUT},
+	{"IGMP query", .frame = {IP("172.30.0.1", "224.0.0.1", 2), OPTIONS(148, 4, 0, 0)}, IN, IN},
+	{"VRRP from the host", .leaves = true, .frame = {IP(HOST4, "224.0.0.18", 112), .ttl = 255}, OUT, OUT},
+	{"VRRP to the host", .frame = {IP("172.30.0.3", "224.0.0.18", 112), .ttl = 255}, IN, IN},
+	{"VRRP, IPv6", .frame = {IP("fe80::9", "ff02::12", 112), .ttl = 255}, IN, IN},
+	{"OSPF from the host", .leaves = true, .frame = {IP(HOST4, "224.0.0.5", 89), .ttl = 1}, OUT, OUT},
+	{"OSPF to the host", .frame = {IP("fe80::9", "ff02::5", 89), .ttl = 1}, IN, IN},
+	{"ESP from the host", .leaves = true, .frame = {IP(HOST4, EXTERNAL4, 50)}, OUT, OUT},
+	{"ESP to the host", .frame = {IP(EXTERNAL6, HOST6, 50)}, IN, IN},
+	{"AH", .frame = {IP(EXTERNAL4, HOST4, 51)}, IN, IN},
+	{"GRE", .leaves = true, .frame = {IP(HOST4, "172.30.0.3", 47)}, OUT, OUT},
+	{"IP in IP", .frame = {IP("172.30.0.3", HOST4, 4)}, IN, IN},
+	{"IPv6 in IP", .leaves = true, .frame = {IP(HOST4, "172.30.0.3", 41)}, OUT, OUT},
+	{"VXLAN", .frame = {UDP("172.30.0.3", 4789, HOST4, 4789)}, IN, IN},
+	{"DHCP request to a server here", .frame = {UDP("0.0.0.0", 68, "255.255.255.255", 67)}, IN, IN},
 	/* Without these no failsafe port can be reached for long. */
 	{"neighbour solicitation", .frame = {ICMP6(EXTERNAL6, "ff02::1:ff00:2", 135)}},
 	{"neighbour advertisement", .leaves = true, .frame = {ICMP6(HOST6, EXTERNAL6, 136)}},
@@ -213,6 +251,52 @@ static void test_answers_pass(void **state)
 		expect(leave(frame_echo(host, there, false, 7)), DROP_NONE);
 		expect(arrive(frame_echo(there, host, true, 7)), DROP_NONE);
 		expect(arrive(frame_echo(there, host, true, 8)), DROP_REASON_FLOW_INVALID);
+	}
+}
+
+/* A group's members and a tunnel's other end answer, where policy lets nobody else begin. */
+static void test_answers_of_other_protocols_pass(void **state)
+{
+	struct frame out = {IP(HOST4, "172.30.0.3", 47)}, back = {IP("172.30.0.3", HOST4, 47)};
+	struct frame other = {IP("172.30.0.3", HOST4, 4)};
+
+	policy(false, true);
+	expect(leave(out), DROP_NONE);
+	expect(arrive(back), DROP_NONE);
+	expect(arrive(other), IN);
+	/* After a restart the host endpoint has another generation, and whoever comes next renews the flow.
+	 */
+	fixture_bump(table_fixture(), SLOT_HOST);
+	expect(arrive(back), DROP_NONE);
+	expect(leave(out), DROP_NONE);
+}
+
+/* Each question has its own answer, and nothing else comes in for it. */
+static void test_questions_are_no_answers(void **state)
+{
+	static const uint8_t questions[][3] = {{8, 0, 13}, {13, 14, 8}, {17, 18, 42}, {42, 43, 17}};
+	static const uint8_t questions6[][3] = {{128, 129, 139}, {139, 140, 128}, {160, 161, 128}};
+
+	policy(false, true);
+	for (size_t i = 0; i < LENGTH(questions) + LENGTH(questions6); i++) {
+		bool v6 = i >= LENGTH(questions);
+		const uint8_t *types = v6 ? questions6[i - LENGTH(questions)] : questions[i];
+		struct frame out = frame_echo(v6 ? HOST6 : HOST4, v6 ? EXTERNAL6 : EXTERNAL4, false, 7);
+		struct frame back = frame_echo(v6 ? EXTERNAL6 : EXTERNAL4, v6 ? HOST6 : HOST4, true, 7);
+
+		fixture_forget(table_fixture());
+		out.icmp_type = types[0];
+		back.icmp_type = types[1];
+		expect(arrive(back), DROP_REASON_FLOW_INVALID);
+		expect(leave(out), DROP_NONE);
+		back.icmp_type = types[0];
+		expect(arrive(back), IN);
+		back.icmp_type = types[2];
+		expect(arrive(back), IN);
+		back.icmp_type = types[1];
+		expect(arrive(back), DROP_NONE);
+		back.icmp_id = 8;
+		expect(arrive(back), DROP_REASON_FLOW_INVALID);
 	}
 }
 
@@ -480,6 +564,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_answers_pass),
+		TEST(test_answers_of_other_protocols_pass),
+		TEST(test_questions_are_no_answers),
 		TEST(test_arriving_is_judged_inbound),
 		TEST(test_change_of_policy_revokes),
 		TEST(test_rules_see_both_addresses),

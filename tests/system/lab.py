@@ -406,9 +406,10 @@ class Machine:
 
     # calico-node and calicoctl
 
-    def start_node(self, *options):
+    def start_node(self, *options, wrapper=()):
+        """`wrapper`: a command that starts the daemon with less than it should have."""
         with open(self.path("node.log"), "a") as log:
-            self.node_process = self.namespace.spawn(f"{BUILD}/calico-node", *options, log=log, env=self.environment)
+            self.node_process = self.namespace.spawn(*wrapper, f"{BUILD}/calico-node", *options, log=log, env=self.environment)
         until(self.node_ready, 20, "calico-node's start")
 
     def node_ready(self):

@@ -88,6 +88,22 @@ def test_standard_descriptors_that_are_closed_stay_unused(host):
     assert host.stop_node() == 0
 
 
+@pytest.mark.parametrize("limit, reason", [
+    (("setpriv", "--bounding-set=-perfmon,-sys_admin"), "calico-node lacks CAP_PERFMON; start it as root with"),
+    (("setpriv", "--bounding-set=-bpf,-sys_admin"), "calico-node lacks CAP_BPF;"),
+    (("setpriv", "--bounding-set=-net_admin"), "calico-node lacks CAP_NET_ADMIN;"),
+    (("setpriv", "--bounding-set=-perfmon,-bpf,-sys_admin"), "calico-node lacks CAP_BPF and CAP_PERFMON;"),
+    (("prlimit", "--nofile=56:56"), "no file descriptor left, its limit is 56; raise LimitNOFILE="),
+], ids=["perfmon", "bpf", "net_admin", "both", "descriptors"])
+def test_what_the_process_lacks_is_not_the_kernels_fault(host, limit, reason):
+    host.start_node(wrapper=limit)
+    lab.until(lambda: reason in host.log("node"), 20, f"the message that {reason}")
+    shown = " ".join(host.calicoctl("status", check=False).stdout.split())
+    assert reason.partition(";")[0] in shown
+    assert "kernel 6" not in host.log("node") and "datastore:" not in host.log("node")
+    assert host.stop_node() == 0
+
+
 def test_a_taken_name_is_told_once(network):
     """A machine is cloned: it keeps trying, and says why once."""
     with network.etcd() as etcd, network.machine("host-a", etcd=etcd) as first, \

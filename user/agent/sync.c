@@ -18,7 +18,8 @@
 #include "util/log.h"
 #include "util/offload.h"
 
-#define RETRY_MS 1000
+#define RETRY_MS      1000
+#define RETRY_LAST_MS 30000
 
 /* ---- waiting for it ---- */
 
@@ -493,7 +494,8 @@ static int read_parameters(struct agent *agent, struct err *err)
 	return r;
 }
 
-static int bring_up(struct agent *agent, struct err *err)
+/* What a failure is about, in *ret_about. */
+static int bring_up(struct agent *agent, const char **ret_about, struct err *err)
 {
 	int r = 0;
 
@@ -505,27 +507,43 @@ static int bring_up(struct agent *agent, struct err *err)
 		r = wait_ready(agent, err);
 	if (!r)
 		r = read_parameters(agent, err);
-	if (!r && !agent->stopping)
+	*ret_about = "datastore";
+	if (!r && !agent->stopping) {
 		r = load_generation(agent, err);
+		*ret_about = "programs";
+	}
 	return r;
+}
+
+static void failed(struct agent *agent, const char *about, int r, const struct err *err)
+{
+	bool of_store = !strcmp(about, "datastore");
+
+	agent->connected = !of_store || r == -EAGAIN;
+	snprintf(agent->contact, sizeof(agent->contact), "%s", err->text);
+	problem_set(&agent->problems, about, err->text);
+	if (!of_store)
+		problem_set(&agent->problems, "datastore", NULL);
 }
 
 static void sync_task(void *arg)
 {
 	struct agent *agent = arg;
+	const char *about;
 	struct err err;
-	int r;
+	int r, pause_ms = RETRY_MS;
 
 	while (!agent->stopping) {
 		/* The generation that a restart left behind; not from inside its own watch's callback. */
 		drop_generation(agent);
-		r = bring_up(agent, &err);
+		r = bring_up(agent, &about, &err);
 		if (!r || agent->stopping)
 			break;
-		on_contact(agent, r == -EAGAIN, err.text);
-		snprintf(agent->contact, sizeof(agent->contact), "%s", err.text);
-		problem_set(&agent->problems, "datastore", err.text);
-		task_sleep(RETRY_MS);
+		failed(agent, about, r, &err);
+		/* The verifier takes most of a second of a processor each time. */
+		pause_ms = strcmp(about, "programs") ? RETRY_MS : 2 * pause_ms;
+		pause_ms = pause_ms < RETRY_LAST_MS ? pause_ms : RETRY_LAST_MS;
+		task_sleep(pause_ms);
 	}
 	if (!agent->stopping) {
 		agent->connected = true;
@@ -536,7 +554,10 @@ static void sync_task(void *arg)
 
 static void start_task(evutil_socket_t fd, short events, void *arg)
 {
-	task_start(sync_task, arg);
+	static const struct timeval later = {1, 0};
+
+	if (task_start(sync_task, arg) < 0)
+		event_base_once(task_base(), -1, EV_TIMEOUT, start_task, arg, &later);
 }
 
 /* Safe from any callback: the work happens in a task of its own, from the event loop. */

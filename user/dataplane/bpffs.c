@@ -79,7 +79,9 @@ int bpffs_prepare(const char *directory, struct err *err)
 
 	rc = mount_for(directory);
 	if (rc)
-		return err_set(err, -rc, "cannot mount a bpffs for %s: %s", directory, strerror(-rc));
+		return err_set(err, -rc, "cannot mount a bpffs for %s: %s%s", directory, strerror(-rc),
+			       rc == -EPERM ? "; calico-node needs CAP_SYS_ADMIN, unless one is mounted there"
+					    : "");
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		if (snprintf(path, sizeof(path), "%s%s", directory, folders[i]) >= (int)sizeof(path))
 			return err_set(err, ENAMETOOLONG, "the path %s is too long for pins", directory);

@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <sys/random.h>
 
+#include "dataplane/blame.h"
 #include "dataplane/bpffs.h"
 
 /* Default of IptablesMarkMask, of which Felix took the lowest bits as well. */
@@ -93,7 +94,14 @@ static int read_program_ids(struct dataplane *dp, struct err *err)
 static int choose_attach(struct dataplane *dp, enum attach_mode mode, struct err *err)
 {
 	bool tcx = mode != ATTACH_CLSACT && attach_tcx_probe();
+	struct blame blame;
+	int rc;
 
+	/* Without them the answer to the probe says nothing. */
+	blame_read(&blame);
+	rc = blame_capabilities(&blame, err);
+	if (rc)
+		return rc;
 	if (mode == ATTACH_TCX && !tcx)
 		return err_set(err, EOPNOTSUPP, "this kernel has no tcx links (Linux 6.6); use clsact");
 	dp->attach = tcx ? &attach_tcx : &attach_clsact;

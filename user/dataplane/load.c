@@ -11,6 +11,7 @@
 
 #include <sys/utsname.h>
 
+#include "dataplane/blame.h"
 #include "skel/from_endpoint.skel.h"
 #include "skel/from_uplink.skel.h"
 #include "skel/screen.skel.h"
@@ -21,6 +22,7 @@
 
 /* Last complaint of libbpf or the verifier; libbpf hands it to a callback without argument. */
 static char complaint[256];
+static bool rejected; /* by the verifier */
 
 /* The verifier says why in the last line before its statistics. */
 static void keep_verifier_reason(const char *log)
@@ -33,6 +35,7 @@ static void keep_verifier_reason(const char *log)
 	while (line > log && line[-1] != '\n')
 		line--;
 	snprintf(complaint, sizeof(complaint), "%.*s", (int)(end - line), line);
+	rejected = true;
 }
 
 static int on_libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
@@ -133,10 +136,24 @@ struct object {
 static int load_failed(const struct object *object, int rc, struct err *err)
 {
 	struct utsname kernel = {0};
+	char text[BLAME_TEXT];
+	struct blame blame;
 
+	blame_read(&blame);
 	uname(&kernel);
-	return err_set(err, -rc, "kernel %s does not load the program %s%s: %s", kernel.release, object->name,
-		       object->suffix, complaint[0] ? complaint : strerror(-rc));
+	if (blame_explain(&blame, rc, text, sizeof(text)))
+		return err_set(err, -rc, "the program %s%s cannot be loaded: %s", object->name,
+			       object->suffix, text);
+	if (rejected)
+		return err_set(
+			err, -rc,
+			"kernel %s rejects the program %s%s (%s); report this with the output of 'calicoctl "
+			"diags'",
+			kernel.release, object->name, object->suffix, complaint);
+	return err_set(
+		err, -rc,
+		"kernel %s does not load the program %s%s: %s; see 'calicoctl checksystem' for what it lacks",
+		kernel.release, object->name, object->suffix, complaint[0] ? complaint : strerror(-rc));
 }
 
 static int load_object(struct programs *programs, const struct object *which, struct err *err)
@@ -146,6 +163,7 @@ static int load_object(struct programs *programs, const struct object *which, st
 	int rc = 0;
 
 	complaint[0] = '\0';
+	rejected = false;
 	if (!first)
 		rc = share_maps(object, &programs->maps);
 	if (!rc)
@@ -198,10 +216,14 @@ int programs_load(struct programs *programs, const struct map_plan plan[MAP_PLAN
 		  const struct settings *settings, struct err *err)
 {
 	struct objects objects = {0};
+	struct blame blame;
 	int rc;
 
 	programs_log_libbpf();
-	rc = open_objects(&objects, settings, err);
+	blame_read(&blame);
+	rc = blame_capabilities(&blame, err);
+	if (!rc)
+		rc = open_objects(&objects, settings, err);
 	if (!rc) {
 		rc = maps_configure(objects.from->obj, plan, pins);
 		if (rc)

@@ -17,6 +17,8 @@
 #include <nftables/libnftables.h>
 #include <sys/socket.h>
 
+#include "dataplane/blame.h"
+
 #define TABLE	      "calico"
 #define SCRIPT	      2048
 #define COMMENT	      64
@@ -49,8 +51,16 @@ int nftables_open(const char *interface_prefix, struct nftables **ret, struct er
 		return err_set(err, EINVAL,
 			       "the interface prefix \"%s\" is not a part of an interface's name",
 			       interface_prefix);
-	if (!kernel_has_nfnetlink())
-		return err_set(err, EPROTONOSUPPORT, "this kernel has no nftables: %s", strerror(errno));
+	if (!kernel_has_nfnetlink()) {
+		char text[BLAME_TEXT];
+		struct blame blame;
+		int rc = -errno;
+
+		blame_read(&blame);
+		if (blame_explain(&blame, rc, text, sizeof(text)))
+			return err_set(err, -rc, "nftables cannot be used: %s", text);
+		return err_set(err, EPROTONOSUPPORT, "this kernel has no nftables: %s", strerror(-rc));
+	}
 	nft = calloc(1, sizeof(*nft));
 	if (nft)
 		nft->ctx = nft_ctx_new(NFT_CTX_DEFAULT);

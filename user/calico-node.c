@@ -14,6 +14,7 @@
 
 #include <curl/curl.h>
 #include <event2/event.h>
+#include <event2/listener.h>
 
 #include "agent/agent.h"
 #include "agent/control.h"
@@ -22,6 +23,7 @@
 #include "docker/plugin.h"
 #include "netlink/netlink.h"
 #include "store/store.h"
+#include "util/claim.h"
 #include "util/log.h"
 #include "util/stdio.h"
 #include "util/task.h"
@@ -48,6 +50,8 @@ struct node {
 	struct config *config;
 	struct agent_options options;
 	bool teardown;
+	int claim; /* of the network namespace */
+	struct evconnlistener *claimed;
 	int pid_file;
 	int bpffs; /* claimed */
 	struct event_base *base;
@@ -202,6 +206,25 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* A second daemon asks who has the claim; the kernel answers that. */
+static void on_visitor(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+		       int length, void *arg)
+{
+	evutil_closesocket(fd);
+}
+
+/* Before anything is made or changed. */
+static int take_claim(struct node *node, struct err *err)
+{
+	node->claim = claim_namespace(err);
+	if (node->claim < 0)
+		return node->claim;
+	if (!node->base)
+		return 0;
+	node->claimed = evconnlistener_new(node->base, on_visitor, node, 0, 0, node->claim);
+	return node->claimed ? 0 : err_set(err, ENOMEM, "cannot watch a socket: out of memory");
+}
+
 static json_t *status(void *arg)
 {
 	struct node *node = arg;
@@ -215,8 +238,10 @@ static json_t *status(void *arg)
 static int start(struct node *node, struct err *err)
 {
 	char control_path[512];
-	int r = directory_make(node->config->run_dir, err);
+	int r = take_claim(node, err);
 
+	if (!r)
+		r = directory_make(node->config->run_dir, err);
 	if (!r)
 		r = directory_make(node->config->state_dir, err);
 	if (!r)
@@ -265,6 +290,10 @@ static void stop(struct node *node)
 	if (node->bpffs >= 0)
 		close(node->bpffs);
 	release_pid_file(node);
+	if (node->claimed)
+		evconnlistener_free(node->claimed);
+	if (node->claim >= 0)
+		close(node->claim);
 	if (node->base)
 		event_base_free(node->base);
 	config_free(node->config);
@@ -274,8 +303,10 @@ static int run(struct node *node, struct err *err)
 {
 	int r;
 
-	if (node->teardown)
-		return agent_teardown(node->config, err);
+	if (node->teardown) {
+		r = take_claim(node, err);
+		return r < 0 ? r : agent_teardown(node->config, err);
+	}
 	raise_descriptor_limit();
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	node->base = event_base_new();
@@ -290,7 +321,7 @@ static int run(struct node *node, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct node node = {.pid_file = -1, .bpffs = -1};
+	struct node node = {.claim = -1, .pid_file = -1, .bpffs = -1};
 	struct err err = {""};
 	int r;
 

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -40,18 +41,78 @@ def in_sync(host):
     return host.calicoctl("status", check=False).stdout.count("In sync: yes") == 1
 
 
-def test_a_second_daemon_leaves_the_pins_to_the_first(host):
+def elsewhere(host, *kept):
+    """Options for a daemon with directories of its own, but for those to keep."""
+    own = {"run-dir": ("run2",), "state-dir": ("state2",), "bpffs": ("bpf2", "calico"),
+           "plugin-socket": ("plugins2", "calico.sock")}
+    return [f"--{name}={host.path(*parts)}" for name, parts in own.items() if name not in kept]
+
+
+@pytest.fixture
+def other_namespace(host):
+    """Runs a daemon with the host's settings in another network namespace."""
+    with lab.Namespace("other") as namespace:
+        def run(*options):
+            done = namespace.run(f"{lab.BUILD}/calico-node", *options, env=host.environment, check=False, timeout=20)
+            assert done.returncode == 1, done.stderr
+            return done.stderr
+
+        run.namespace = namespace
+        yield run
+
+
+def test_a_second_daemon_is_refused_and_changes_nothing(host):
     host.start_node()
     lab.until(lambda: in_sync(host), what="the first daemon's readiness")
     before = pins(host)
-    elsewhere = (f"--run-dir={host.path('run2')}", f"--state-dir={host.path('state2')}",
-                 f"--plugin-socket={host.path('plugins2', 'calico.sock')}")
-    assert "another calico-node holds" in refused(host)
-    assert "another calico-node uses" in refused(host, *elsewhere)
-    assert "another calico-node uses" in refused(host, "--teardown")
+    text = (f"another calico-node uses this network namespace (process {host.node_process.pid}); stop it first "
+            "(calicoctl node stop), or run this one in a network namespace of its own")
+    for options in ([], elsewhere(host), ["--teardown"], ["--teardown", *elsewhere(host)]):
+        assert text in refused(host, *options)
+    assert not [name for name in os.listdir(host.directory) if name.endswith("2")]
+    host.settings["CALICO_RUN_DIR"] = host.path("run2")
+    done = host.calicoctl("node", f"--log-dir={host.path('log')}", check=False)
+    del host.settings["CALICO_RUN_DIR"]
+    assert done.returncode == 1 and text in done.stderr and "Calico node failed to start: it ended." in done.stderr
     assert pins(host) == before
     assert in_sync(host)
     assert host.stop_node() == 0
+
+
+def test_directories_of_a_daemon_in_another_namespace(host, other_namespace):
+    host.start_node()
+    lab.until(lambda: in_sync(host), what="the first daemon's readiness")
+    before = pins(host)
+    assert "another calico-node holds" in other_namespace()
+    assert "another calico-node uses" in other_namespace(*elsewhere(host, "bpffs"))
+    assert pins(host) == before
+    assert in_sync(host)
+
+
+def test_daemons_of_two_namespaces_do_not_hinder_one_another(network):
+    with network.machine("host-a") as first, network.machine("host-b") as second:
+        for _ in range(2):
+            for host in (first, second):
+                host.start_node()
+            for host in (first, second):
+                lab.until(lambda made=host: in_sync(made), what="readiness")
+            assert first.stop_node(signal.SIGKILL) == -signal.SIGKILL  # leaves nothing that refuses the next
+            assert second.stop_node() == 0
+
+
+def test_a_stranger_cannot_keep_the_daemon_from_starting(host):
+    script = ("import os, socket, time; s = socket.socket(socket.AF_UNIX); os.setuid(65534); "
+              "s.bind('\\0calico-node'); s.listen() if {} else None; time.sleep(100000)")
+    for listens in (True, False):
+        with open(host.path("stranger.log"), "w") as log:
+            stranger = host.namespace.spawn("/usr/bin/python3", "-c", script.format(listens), log=log)
+        lab.until(lambda: "@calico-node" in host.run("cat", "/proc/net/unix").stdout, what="the stranger's socket")
+        host.start_node()
+        lab.until(lambda: in_sync(host), what="the daemon's readiness")
+        assert "the socket @calico-node belongs to" in host.log("node")
+        assert host.stop_node() == 0
+        stranger.kill()
+        stranger.wait()
 
 
 def heap_mib(host):

@@ -58,6 +58,15 @@ static void other_hosts_have_any_prefix(void **state)
 static void workload_members(void **state)
 {
 	static const struct row rows[] = {
+		{"'sandbox': '26fbd7c3d4'", NULL},
+		{"'sandbox': 5", "sandbox: 5"},
+		{"'sandbox': ''", "sandbox: \"\""},
+		{"'ports': [{'protocol': 'tcp', 'port': 80}]", NULL},
+		{"'ports': {}", "ports"},
+		{"'ports': [{'protocol': 'icmp', 'port': 80}]", "protocol: \"icmp\""},
+		{"'ports': [{'protocol': 'tcp'}]", "port is missing"},
+		{"'ports': [{'protocol': 'tcp', 'port': 65536}]", "port: 65536"},
+		{"'ports': [{'protocol': 'tcp', 'port': 1, 'host_ip': 'x'}]", "host_ip: \"x\""},
 		{"'x': 1", NULL},
 		{"'mac': 'ee:9a:33:02:7c:51'", NULL},
 		{"'mac': 'EE-9A-33-02-7C-51'", NULL},
@@ -237,6 +246,29 @@ static void single_profile_becomes_a_list(void **state)
 	workload_endpoint_free(endpoint);
 }
 
+static void sandbox_and_ports_are_kept(void **state)
+{
+	struct workload_endpoint *endpoint = parse(
+		"{'state':'active','name':'cali1','profile_ids':[],'labels':{},'sandbox':'26fb','ports':"
+		"[{'protocol':'tcp','port':80},{'protocol':'udp','port':53,'host_ip':'fd30::2',"
+		"'host_port':5353,'host_port_end':5354}],'ipv4_nets':[],'ipv6_nets':[]}");
+	char *text;
+
+	assert_string_equal(endpoint->sandbox, "26fb");
+	assert_int_equal(endpoint->port_count, 2);
+	text = endpoint_port_format(&endpoint->ports[0]);
+	assert_string_equal(text, "0->80/tcp");
+	free(text);
+	text = endpoint_port_format(&endpoint->ports[1]);
+	assert_string_equal(text, "[fd30::2]:5353-5354->53/udp");
+	free(text);
+	check_text(endpoint,
+		   "{'state':'active','name':'cali1','profile_ids':[],'labels':{},'sandbox':'26fb','ports':"
+		   "[{'protocol':'tcp','port':80},{'protocol':'udp','port':53,'host_ip':'fd30::2',"
+		   "'host_port':5353,'host_port_end':5354}],'ipv4_nets':[],'ipv6_nets':[]}");
+	workload_endpoint_free(endpoint);
+}
+
 static void rewrite_keeps_the_rest(void **state)
 {
 	struct workload_endpoint *endpoint =
@@ -357,11 +389,18 @@ static void long_lists_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(workload_documents),	  cmocka_unit_test(other_hosts_have_any_prefix),
-		cmocka_unit_test(workload_members),	  cmocka_unit_test(fields_are_read),
-		cmocka_unit_test(absent_members),	  cmocka_unit_test(single_profile_becomes_a_list),
-		cmocka_unit_test(rewrite_keeps_the_rest), cmocka_unit_test(new_endpoint),
-		cmocka_unit_test(host_endpoints),	  cmocka_unit_test(host_endpoint_fields),
+		cmocka_unit_test(workload_documents),
+		cmocka_unit_test(other_hosts_have_any_prefix),
+		cmocka_unit_test(workload_members),
+		cmocka_unit_test(fields_are_read),
+		cmocka_unit_test(absent_members),
+		cmocka_unit_test(single_profile_becomes_a_list),
+		cmocka_unit_test(sandbox_and_ports_are_kept),
+		cmocka_unit_test(new_endpoint),
+		cmocka_unit_test(rewrite_keeps_the_rest),
+		cmocka_unit_test(new_endpoint),
+		cmocka_unit_test(host_endpoints),
+		cmocka_unit_test(host_endpoint_fields),
 		cmocka_unit_test(long_lists_are_refused),
 	};
 

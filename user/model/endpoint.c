@@ -3,6 +3,7 @@
 #include "model/endpoint.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ void workload_endpoint_free(struct workload_endpoint *endpoint)
 	labels_done(&endpoint->labels);
 	free(endpoint->nets);
 	free(endpoint->nat);
+	free(endpoint->ports);
 	json_decref(endpoint->raw);
 	free(endpoint);
 }
@@ -47,6 +49,42 @@ int workload_endpoint_add_net(struct workload_endpoint *endpoint, const struct a
 	endpoint->nets = nets;
 	endpoint->net_count++;
 	return 0;
+}
+
+int workload_endpoint_add_port(struct workload_endpoint *endpoint, const struct endpoint_port *port)
+{
+	struct endpoint_port *ports = model_grow(endpoint->ports, endpoint->port_count, sizeof(*ports));
+
+	if (!ports)
+		return -ENOMEM;
+	ports[endpoint->port_count++] = *port;
+	endpoint->ports = ports;
+	return 0;
+}
+
+const char *endpoint_port_protocol(const struct endpoint_port *port)
+{
+	for (size_t i = 0; i < sizeof(endpoint_protocols) / sizeof(endpoint_protocols[0]); i++) {
+		if (endpoint_protocols[i].number == port->protocol)
+			return endpoint_protocols[i].name;
+	}
+	return NULL;
+}
+
+char *endpoint_port_format(const struct endpoint_port *port)
+{
+	const char *protocol = endpoint_port_protocol(port);
+	char host[ADDR_TEXT] = "", range[16] = "", *text;
+
+	if (port->host_addr.family)
+		addr_format(&port->host_addr, host);
+	if (port->host_first != port->host_last)
+		snprintf(range, sizeof(range), "-%u", port->host_last);
+	return asprintf(&text, "%s%s%s%s%u%s->%u/%s", port->host_addr.family == 6 ? "[" : "", host,
+			port->host_addr.family == 6 ? "]" : "", *host ? ":" : "", port->host_first, range,
+			port->port, protocol ? protocol : "?") < 0
+		       ? NULL
+		       : text;
 }
 
 static json_t *nets_to_json(const struct workload_endpoint *endpoint, uint8_t family)
@@ -81,6 +119,37 @@ static json_t *labels_to_json(const struct labels *labels)
 	return json;
 }
 
+static json_t *port_to_json(const struct endpoint_port *port)
+{
+	json_t *json = json_pack("{s:s?, s:i}", "protocol", endpoint_port_protocol(port), "port", port->port);
+	char text[ADDR_TEXT];
+	int r = json ? 0 : -ENOMEM;
+
+	if (r == 0 && port->host_addr.family)
+		r = field_set(json, "host_ip", json_string(addr_format(&port->host_addr, text)));
+	if (r == 0 && port->host_first)
+		r = field_set(json, "host_port", json_integer(port->host_first));
+	if (r == 0 && port->host_last != port->host_first)
+		r = field_set(json, "host_port_end", json_integer(port->host_last));
+	if (r == 0)
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+static json_t *ports_to_json(const struct workload_endpoint *endpoint)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < endpoint->port_count; i++) {
+		if (json_array_append_new(list, port_to_json(&endpoint->ports[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 /* An absent gateway is null where the document has the member, else it is left out. */
 static int set_gateway(json_t *json, const char *name, const struct addr *gateway)
 {
@@ -104,6 +173,10 @@ static int set_members(json_t *json, const struct workload_endpoint *endpoint)
 		r = field_set(json, "profile_ids", field_from_strings(&endpoint->profiles));
 	if (r == 0)
 		r = field_set(json, "labels", labels_to_json(&endpoint->labels));
+	if (r == 0 && *endpoint->sandbox)
+		r = field_set(json, "sandbox", json_string(endpoint->sandbox));
+	if (r == 0 && endpoint->port_count)
+		r = field_set(json, "ports", ports_to_json(endpoint));
 	if (r == 0)
 		r = field_set(json, "ipv4_nets", nets_to_json(endpoint, 4));
 	if (r == 0)

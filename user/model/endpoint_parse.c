@@ -157,6 +157,88 @@ static int parse_nat(const json_t *json, const struct family_names *names, struc
 	return 0;
 }
 
+static int parse_sandbox(const json_t *json, struct workload_endpoint *endpoint, struct err *err)
+{
+	const json_t *sandbox = json_object_get(json, "sandbox");
+	const char *text = json_string_value(sandbox);
+
+	if (!sandbox)
+		return 0;
+	if (!text || !*text || strlen(text) >= ENDPOINT_SANDBOX)
+		return bad_value("sandbox", sandbox, "a name of at most 64 characters", err);
+	memcpy(endpoint->sandbox, text, strlen(text) + 1);
+	return 0;
+}
+
+/* A port number from `least` on; absent: `otherwise`. */
+static int parse_port_number(const json_t *json, const char *name, uint16_t otherwise, uint16_t *ret,
+			     struct err *err)
+{
+	const json_t *value = json_object_get(json, name);
+	json_int_t number = json_integer_value(value);
+
+	*ret = otherwise;
+	if (!value)
+		return 0;
+	if (!json_is_integer(value) || number < 1 || number > UINT16_MAX)
+		return bad_value(name, value, "a port number", err);
+	*ret = (uint16_t)number;
+	return 0;
+}
+
+static int parse_protocol(const json_t *json, uint8_t *ret, struct err *err)
+{
+	const json_t *protocol = json_object_get(json, "protocol");
+	const char *name = json_string_value(protocol);
+
+	for (size_t i = 0; name && i < sizeof(endpoint_protocols) / sizeof(endpoint_protocols[0]); i++) {
+		if (strcmp(endpoint_protocols[i].name, name) == 0) {
+			*ret = endpoint_protocols[i].number;
+			return 0;
+		}
+	}
+	return bad_value("protocol", protocol, "tcp, udp or sctp", err);
+}
+
+static int parse_port(const json_t *json, struct endpoint_port *ret, struct err *err)
+{
+	const json_t *host = json_object_get(json, "host_ip");
+	int r = parse_protocol(json, &ret->protocol, err);
+
+	if (r == 0)
+		r = parse_port_number(json, "port", 0, &ret->port, err);
+	if (r == 0 && !ret->port)
+		return err_set(err, EBADMSG, "port is missing");
+	if (r == 0)
+		r = parse_port_number(json, "host_port", 0, &ret->host_first, err);
+	if (r == 0)
+		r = parse_port_number(json, "host_port_end", ret->host_first, &ret->host_last, err);
+	if (r == 0 && host &&
+	    addr_parse(json_string_value(host) ? json_string_value(host) : "", &ret->host_addr) < 0)
+		r = bad_value("host_ip", host, "an IP address", err);
+	return r;
+}
+
+static int parse_ports(const json_t *json, struct workload_endpoint *endpoint, struct err *err)
+{
+	const json_t *list = json_object_get(json, "ports"), *item;
+	size_t i;
+	int r = check_list("ports", list, err);
+
+	if (r < 0)
+		return r;
+	json_array_foreach (list, i, item) {
+		struct endpoint_port port = {0};
+
+		r = parse_port(item, &port, err);
+		if (r < 0)
+			return err_prefix(err, r, "ports");
+		if (workload_endpoint_add_port(endpoint, &port) < 0)
+			return field_out_of_memory(err);
+	}
+	return 0;
+}
+
 static int parse_gateway(const json_t *json, const struct family_names *names, struct addr *ret,
 			 struct err *err)
 {
@@ -194,6 +276,10 @@ static int parse_workload(const json_t *json, const char *local_prefix, struct w
 		r = field_profiles(json, &endpoint->profiles, err);
 	if (r == 0)
 		r = field_endpoint_labels(json, &endpoint->labels, err);
+	if (r == 0)
+		r = parse_sandbox(json, endpoint, err);
+	if (r == 0)
+		r = parse_ports(json, endpoint, err);
 	if (r == 0)
 		r = parse_family(json, &families[0], endpoint, err);
 	return r < 0 ? r : parse_family(json, &families[1], endpoint, err);

@@ -22,6 +22,17 @@ static __always_inline bool arp_is_own(const struct packet *p, const __u8 *bytes
 	return (owner.flags & ADDRESS_LOCAL) && owner.endpoint == p->from.endpoint;
 }
 
+/* Linux asks by any interface with the address that a packet has which waits for the answer. */
+static __always_inline bool arp_is_of_container(const struct packet *p, const __u8 *bytes)
+{
+	struct address owner;
+	__be32 address[4] = {};
+
+	__builtin_memcpy(address, bytes, 4);
+	identity_find(4, address, &owner);
+	return (owner.flags & ADDRESS_LOCAL) && is_one_container(p->from.endpoint, owner.endpoint);
+}
+
 static __always_inline bool is_zero(const __u8 *bytes)
 {
 	return !(bytes[0] | bytes[1] | bytes[2] | bytes[3]);
@@ -62,7 +73,8 @@ __noinline int arp_input(struct __sk_buff *skb, struct packet *p)
 	if ((p->flags & PACKET_BAD_MAC) || !mac_equal(arp.sender_mac, p->source_mac))
 		return -DROP_REASON_SPOOFED_ARP;
 	/* A probe (RFC 5227) has no sender address yet. */
-	if (!arp_is_own(p, arp.sender) && !(is_zero(arp.sender) && arp.operation == bpf_htons(ARP_REQUEST)))
+	if (!arp_is_own(p, arp.sender) && !arp_is_of_container(p, arp.sender) &&
+	    !(is_zero(arp.sender) && arp.operation == bpf_htons(ARP_REQUEST)))
 		return -DROP_REASON_SPOOFED_ARP;
 	if (arp.operation == bpf_htons(ARP_REQUEST) && !arp_is_own(p, arp.target))
 		return arp_answer(skb, p, &arp);

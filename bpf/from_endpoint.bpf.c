@@ -5,6 +5,7 @@
  */
 #include "fast.h"
 #include "arp.h"
+#include "container.h"
 #include "fragment.h"
 #include "icmp.h"
 #include "neighbour.h"
@@ -118,6 +119,8 @@ __noinline int from_endpoint_slow(struct __sk_buff *skb, bool has_no_flow)
 		r = neighbour_input(skb, p);
 	if (!r)
 		r = bootstrap_input(p);
+	if (!r)
+		r = sender_resolve(p);
 	if (!r)
 		r = fragment_resolve(p);
 	if (!r)

@@ -97,6 +97,21 @@ static __always_inline __u32 endpoint_interface(__u32 slot)
 	return local ? local->ifindex : 0;
 }
 
+/*
+ * Whether both endpoints are of one container. It has the addresses of both, and sends by whichever interface
+ * its routing table names.
+ */
+static __always_inline bool is_one_container(__u32 slot, __u32 other)
+{
+	const struct endpoint *a = bpf_map_lookup_elem(&endpoint, &slot);
+	const struct endpoint *b;
+
+	if (!a || !a->sandbox || a->state != ENDPOINT_ACTIVE)
+		return false;
+	b = bpf_map_lookup_elem(&endpoint, &other);
+	return b && b->sandbox == a->sandbox && b->state == ENDPOINT_ACTIVE;
+}
+
 static __always_inline __u32 generation_read(__u32 slot)
 {
 	__u32 *value = bpf_map_lookup_elem(&generation, &slot);

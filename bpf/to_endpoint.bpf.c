@@ -4,6 +4,7 @@
  * from the host itself, from other hosts, or from endpoints here whose packets the stack had to handle.
  */
 #include "fast.h"
+#include "container.h"
 #include "fragment.h"
 #include "icmp.h"
 #include "track.h"
@@ -87,6 +88,8 @@ __noinline int to_endpoint_slow(struct __sk_buff *skb)
 		r = sender_find(skb, p);
 	if (!r)
 		r = answer_find(skb, p);
+	if (!r)
+		r = sender_resolve(p);
 	if (!r)
 		r = fragment_resolve(p);
 	if (!r)

@@ -87,6 +87,15 @@ static __noinline int judge_departure(struct packet *p, const struct uplink *up,
 	return approved ? 0 : -DROP_REASON_UNAPPROVED;
 }
 
+/* The slot of the endpoint whose interface the packet came by, or 0. */
+static __always_inline __u32 ingress_slot(const struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ingress_ifindex;
+	const struct interface *known = bpf_map_lookup_elem(&interface, &ifindex);
+
+	return known ? known->endpoint : 0;
+}
+
 __noinline int to_uplink_slow(struct __sk_buff *skb)
 {
 	__u32 slot = SOURCE_SLOT(uplink_slots(skb)), ifindex = skb->ifindex;
@@ -105,7 +114,8 @@ __noinline int to_uplink_slow(struct __sk_buff *skb)
 	up = bpf_map_lookup_elem(&uplink, &ifindex);
 	r = packet_parse(skb, p);
 	p->blame = endpoint_interface(slot);
-	approved = is_approved(skb) && p->blame == skb->ingress_ifindex;
+	approved = is_approved(skb) &&
+		   (p->blame == skb->ingress_ifindex || is_one_container(slot, ingress_slot(skb)));
 	if (r)
 		r = approved ? 0 : -DROP_REASON_UNAPPROVED;
 	else

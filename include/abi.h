@@ -278,7 +278,9 @@ enum endpoint_flags {
 struct endpoint {
 	__u32 ifindex; /* of the host side veth; 0: a host endpoint */
 	enum endpoint_state state;
-	__u32 flags; /* enum endpoint_flags */
+	__u16 flags;   /* enum endpoint_flags */
+	__u16 sandbox; /* endpoints with the same are of one container, which may send from all; 0: it has one
+			*/
 	__u32 generation_slot;
 	__u8 mac[6];	  /* container side; where packets to the endpoint are addressed */
 	__u8 host_mac[6]; /* host side; the container's gateway */

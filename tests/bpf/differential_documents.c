@@ -287,6 +287,8 @@ static void put_workload(struct dice *dice, struct draft *draft, __u32 number)
 	if (!dice_one_in(dice, 5))
 		put(draft, "'mac': 'ee:ee:ee:00:00:%02x', ", number);
 	put_party(dice, draft);
+	if (dice_one_in(dice, 4))
+		put(draft, ", 'sandbox': 's%u'", dice_below(dice, 2));
 	put(draft, ", 'ipv4_nets': ");
 	put_nets(dice, draft, number, "10.65.0.", "/32");
 	put(draft, ", 'ipv6_nets': ");

@@ -51,6 +51,99 @@ static void deny_b_inbound(void)
 	fixture_policy(fixture, SLOT_B, fixture_list(fixture, NULL, 0, 0), fixture_list_allow(fixture));
 }
 
+static void share_container(enum slot slot, __u16 sandbox, bool active)
+{
+	struct progrun *progrun = table_fixture()->progrun;
+	struct endpoint endpoint;
+	__u32 key = slot;
+
+	assert_true(progrun_get(progrun, "endpoint", &key, &endpoint));
+	endpoint.sandbox = sandbox;
+	endpoint.state = active ? ENDPOINT_ACTIVE : ENDPOINT_INACTIVE;
+	progrun_put(progrun, "endpoint", &key, &endpoint);
+}
+
+static struct run send_by(enum slot slot, struct frame frame)
+{
+	struct run run;
+
+	fixture_send(table_fixture(), slot, &frame, &run);
+	return run;
+}
+
+/* A and B are of one container, whose default route is B's: A's answers leave by B's interface. */
+static void test_a_container_answers_by_its_other_interface(void **state)
+{
+	struct frame question = frame_tcp(EXTERNAL4, 40000, A4, 80, TCP_SYN);
+	struct frame answer = frame_tcp(A4, 80, EXTERNAL4, 40000, TCP_SYN | TCP_ACK);
+	struct fixture *fixture = table_fixture();
+	struct flow4_key key;
+	struct run run;
+
+	share_container(SLOT_A, 7, true);
+	share_container(SLOT_B, 7, true);
+	/* B itself may send nothing: what A answers is not B's. */
+	fixture_policy(fixture, SLOT_B, fixture_list_allow(fixture), fixture_list(fixture, NULL, 0, 0));
+	fixture_deliver(fixture, SLOT_A, &question, &run);
+	assert_passes(&run);
+	run = send_by(SLOT_B, answer);
+	assert_passes(&run);
+	run = send_by(SLOT_B, frame_tcp(A4, 80, EXTERNAL4, 40000, TCP_ACK));
+	assert_passes(&run);
+	assert_int_equal(flows(), 1);
+	assert_true(the_flow(&key).flags & FLOW_REPLIED);
+	run = send_by(SLOT_B, frame_tcp(B4, 80, EXTERNAL4, 40001, TCP_SYN));
+	assert_drops(&run, DROP_REASON_POLICY_OUTBOUND);
+}
+
+static void test_a_container_sends_under_all_its_addresses(void **state)
+{
+	struct fixture *fixture = table_fixture();
+	struct run run;
+
+	share_container(SLOT_A, 7, true);
+	share_container(SLOT_B, 7, true);
+	run = send_by(SLOT_B, frame_udp(A4, 5000, EXTERNAL4, 53));
+	assert_passes(&run);
+	run = send_by(SLOT_A, frame_udp(B6, 5000, EXTERNAL6, 53));
+	assert_passes(&run);
+	/* It is A's policy that decides. */
+	fixture_policy(fixture, SLOT_A, fixture_list_allow(fixture), fixture_list(fixture, NULL, 0, 0));
+	run = send_by(SLOT_B, frame_udp(A4, 5001, EXTERNAL4, 53));
+	assert_drops(&run, DROP_REASON_POLICY_OUTBOUND);
+	run = send_by(SLOT_B, frame_udp(B4, 5001, EXTERNAL4, 53));
+	assert_passes(&run);
+}
+
+static void test_addresses_of_other_containers_stay_forged(void **state)
+{
+	struct frame frame = frame_udp(A4, 5000, EXTERNAL4, 53);
+	struct run run;
+
+	run = send_by(SLOT_B, frame);
+	assert_drops(&run, DROP_REASON_SPOOFED_IP);
+	share_container(SLOT_A, 7, true);
+	run = send_by(SLOT_B, frame);
+	assert_drops(&run, DROP_REASON_SPOOFED_IP);
+	share_container(SLOT_B, 8, true);
+	run = send_by(SLOT_B, frame);
+	assert_drops(&run, DROP_REASON_SPOOFED_IP);
+	/* Nor does an inactive endpoint lend its address, or take one. */
+	share_container(SLOT_B, 7, true);
+	share_container(SLOT_A, 7, false);
+	run = send_by(SLOT_B, frame);
+	assert_drops(&run, DROP_REASON_SPOOFED_IP);
+	share_container(SLOT_A, 7, true);
+	share_container(SLOT_B, 7, false);
+	run = send_by(SLOT_B, frame);
+	assert_drops(&run, DROP_REASON_ENDPOINT_INACTIVE);
+	/* The MAC must be that of the interface in any case. */
+	share_container(SLOT_B, 7, true);
+	frame.source_mac = A_MAC;
+	run = send_by(SLOT_B, frame);
+	assert_drops(&run, DROP_REASON_SPOOFED_MAC);
+}
+
 static void test_replies_pass_against_policy(void **state)
 {
 	fixture_only_a_opens(table_fixture());
@@ -493,6 +586,9 @@ int main(void)
 		TEST(test_full_table_refuses_new_flows_only),
 		TEST(test_sweep_keeps_what_is_in_use),
 		TEST(test_sweep_waits_for_an_established_connection),
+		TEST(test_a_container_answers_by_its_other_interface),
+		TEST(test_a_container_sends_under_all_its_addresses),
+		TEST(test_addresses_of_other_containers_stay_forged),
 		TEST(test_sweep_ends_half_open_flows_early),
 		TEST(test_purge_takes_every_flow_of_the_address),
 		TEST(test_half_open_flows_are_limited),

@@ -82,6 +82,24 @@ static void test_arp_for_a_foreign_address(void **state)
 	assert_drops(&run, DROP_REASON_SPOOFED_ARP);
 }
 
+/* Linux asks by any interface of a container, with an address of any. */
+static void test_arp_for_another_address_of_the_container(void **state)
+{
+	struct progrun *progrun = table_fixture()->progrun;
+	struct endpoint endpoint;
+	struct run run;
+
+	for (__u32 slot = SLOT_A; slot <= SLOT_B; slot++) {
+		assert_true(progrun_get(progrun, "endpoint", &slot, &endpoint));
+		endpoint.sandbox = 7;
+		progrun_put(progrun, "endpoint", &slot, &endpoint);
+	}
+	run = arp(&(const struct arp_frame){.operation = 1, .sender = B4, .target = GATEWAY4});
+	assert_int_equal(run.action, TC_ACT_REDIRECT);
+	run = arp(&(const struct arp_frame){.operation = 1, .sender = REMOTE4, .target = GATEWAY4});
+	assert_drops(&run, DROP_REASON_SPOOFED_ARP);
+}
+
 static void test_arp_with_a_foreign_mac(void **state)
 {
 	struct run run = arp(&(const struct arp_frame){
@@ -210,6 +228,7 @@ int main(void)
 		TEST(test_gateway_answers),
 		TEST(test_gateway_answers_for_any_address),
 		TEST(test_own_address_is_not_answered),
+		TEST(test_arp_for_another_address_of_the_container),
 		TEST(test_arp_for_a_foreign_address),
 		TEST(test_arp_with_a_foreign_mac),
 		TEST(test_malformed_arp),

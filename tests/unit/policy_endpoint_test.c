@@ -58,6 +58,61 @@ static int deciding_step(struct fixture *f)
 	return maps_judge(&f->maps, 1, true, &to).step;
 }
 
+static void set_in_sandbox(struct fixture *f, const char *name, __u32 slot, const char *profile,
+			   const char *sandbox)
+{
+	char *text;
+
+	assert_true(asprintf(&text,
+			     "{'state': 'active', 'name': 'cali%u', 'profile_ids': ['%s'], 'sandbox': '%s', "
+			     "'ipv4_nets': ['10.0.0.%u/32']}",
+			     slot, profile, sandbox, slot) > 0);
+	assert_true(fixture_set_slot(f, WORKLOAD, name, text, slot));
+	free(text);
+}
+
+static bool reaches(struct fixture *f, __u32 slot, const char *packet)
+{
+	struct probe probe = probe_of(packet);
+
+	fixture_commit(f);
+	return fixture_allows(f, slot, true, &probe);
+}
+
+/* A container in two networks sends from either address to members of both, and is reached under each by its
+ * own. */
+static void test_a_container_in_two_networks(void **state)
+{
+	struct fixture f;
+
+	fixture_init(&f, NULL);
+	fixture_set(&f, RULES, "front", "{'inbound_rules': [{'src_tag': 'front'}], 'outbound_rules': [{}]}");
+	fixture_set(&f, RULES, "back", "{'inbound_rules': [{'src_tag': 'back'}], 'outbound_rules': [{}]}");
+	fixture_set(&f, TAGS, "front", "['front']");
+	fixture_set(&f, TAGS, "back", "['back']");
+	set_in_sandbox(&f, "dir/app-front", 1, "front", "s");
+	set_in_sandbox(&f, "dir/app-back", 2, "back", "s");
+	set_in_sandbox(&f, "dir/web", 3, "front", "w");
+	set_in_sandbox(&f, "dir/db", 4, "back", "d");
+	assert_true(reaches(&f, 3, "10.0.0.1 10.0.0.3 tcp 1 80"));
+	assert_true(reaches(&f, 3, "10.0.0.2 10.0.0.3 tcp 1 80"));
+	assert_true(reaches(&f, 4, "10.0.0.1 10.0.0.4 tcp 1 80"));
+	assert_false(reaches(&f, 3, "10.0.0.4 10.0.0.3 tcp 1 80"));
+	assert_true(reaches(&f, 1, "10.0.0.3 10.0.0.1 tcp 1 80"));
+	assert_false(reaches(&f, 2, "10.0.0.3 10.0.0.2 tcp 1 80"));
+	/* Elsewhere the same name means another container. */
+	set_in_sandbox(&f, "other/db", 4, "back", "s");
+	assert_false(reaches(&f, 3, "10.0.0.4 10.0.0.3 tcp 1 80"));
+	/* Tags that come later are everybody's, and go with the endpoint that brought them. */
+	fixture_set(&f, TAGS, "front", "['front', 'late']");
+	fixture_set(&f, RULES, "back", "{'inbound_rules': [{'src_tag': 'late'}], 'outbound_rules': [{}]}");
+	assert_true(reaches(&f, 4, "10.0.0.2 10.0.0.4 tcp 1 80"));
+	fixture_set(&f, WORKLOAD, "dir/app-front", NULL);
+	assert_false(reaches(&f, 3, "10.0.0.2 10.0.0.3 tcp 1 80"));
+	assert_false(reaches(&f, 4, "10.0.0.2 10.0.0.4 tcp 1 80"));
+	fixture_done(&f);
+}
+
 /* E2 */
 static void test_allow_in_a_tier_is_final(void **state)
 {
@@ -523,6 +578,7 @@ static void test_removed_and_set_again_in_one_batch(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_container_in_two_networks),
 		cmocka_unit_test(test_allow_in_a_tier_is_final),
 		cmocka_unit_test(test_end_of_tier),
 		cmocka_unit_test(test_next_tier_skips_the_rest_of_the_tier),

@@ -235,6 +235,8 @@ static void put_document(struct random *random, struct text *text, enum kind kin
 		put(text, "'state': '%s', 'name': 'cali%s', ", one_in(random, 6) ? "inactive" : "active",
 		    strchr(name, '/') + 1);
 		put_parties(random, text);
+		if (one_in(random, 3))
+			put(text, ", 'sandbox': 's%u'", random_below(random, 2));
 		put(text, ", 'ipv4_nets': ");
 		put_addresses(random, text, 0, ADDRESSES4);
 		put(text, ", 'ipv6_nets': ");

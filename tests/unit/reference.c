@@ -173,6 +173,34 @@ static bool has_address(const struct party *party, const struct addr *addr)
 	return false;
 }
 
+static bool shares_container(const struct document *a, const struct document *b)
+{
+	const char *end_a = strrchr(a->name, '/'), *end_b = strrchr(b->name, '/');
+	size_t length_a = end_a ? (size_t)(end_a - a->name) : 0,
+	       length_b = end_b ? (size_t)(end_b - b->name) : 0;
+
+	return a->kind == WORKLOAD && b->kind == WORKLOAD && *a->workload->sandbox &&
+	       strcmp(a->workload->sandbox, b->workload->sandbox) == 0 && length_a == length_b &&
+	       strncmp(a->name, b->name, length_a) == 0;
+}
+
+/* Itself, or another endpoint of its container. */
+static bool holds_address(const struct world *world, const struct document *d, const struct addr *addr)
+{
+	struct party party;
+
+	if (!party_of(d, &party))
+		return false;
+	if (has_address(&party, addr))
+		return true;
+	for (size_t i = 0; i < world->count; i++) {
+		if (shares_container(d, world->documents[i]) && party_of(world->documents[i], &party) &&
+		    has_address(&party, addr))
+			return true;
+	}
+	return false;
+}
+
 static bool has_tag(const struct world *world, const struct party *party, const char *tag)
 {
 	for (size_t i = 0; i < party->profiles->count; i++) {
@@ -219,8 +247,8 @@ static bool in_tag(const struct world *world, const struct addr *addr, const cha
 	struct party party;
 
 	for (size_t i = 0; i < world->count; i++) {
-		if (party_of(world->documents[i], &party) && has_address(&party, addr) &&
-		    has_tag(world, &party, tag))
+		if (party_of(world->documents[i], &party) &&
+		    holds_address(world, world->documents[i], addr) && has_tag(world, &party, tag))
 			return true;
 	}
 	return false;
@@ -231,8 +259,8 @@ static bool in_selector(const struct world *world, const struct addr *addr, cons
 	struct party party;
 
 	for (size_t i = 0; i < world->count; i++) {
-		if (party_of(world->documents[i], &party) && has_address(&party, addr) &&
-		    is_selected(world, &party, selector))
+		if (party_of(world->documents[i], &party) &&
+		    holds_address(world, world->documents[i], addr) && is_selected(world, &party, selector))
 			return true;
 	}
 	return false;

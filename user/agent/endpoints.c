@@ -64,6 +64,40 @@ void endpoints_slot_give(struct agent *agent, __u32 slot)
 	agent->slots_used[slot] = 0;
 }
 
+static bool shares_container(const struct local_endpoint *a, const struct local_endpoint *b)
+{
+	const char *name_a = strrchr(a->key, '/'), *name_b = strrchr(b->key, '/');
+
+	return a->model && b->model && *a->model->sandbox && !strcmp(a->model->sandbox, b->model->sandbox) &&
+	       name_a && name_b && name_a - a->key == name_b - b->key &&
+	       !strncmp(a->key, b->key, (size_t)(name_a - a->key));
+}
+
+static bool sandbox_is_used(const struct agent *agent, __u16 number)
+{
+	for (const struct local_endpoint *ep = agent->endpoints; ep; ep = ep->hh.next) {
+		if (ep->sandbox == number)
+			return true;
+	}
+	return false;
+}
+
+/* That of an endpoint of the same container, or one that nobody has: there are fewer endpoints than numbers.
+ */
+static __u16 choose_sandbox(struct agent *agent, const struct local_endpoint *ep)
+{
+	if (!*ep->model->sandbox || HASH_COUNT(agent->endpoints) >= UINT16_MAX)
+		return 0;
+	for (const struct local_endpoint *other = agent->endpoints; other; other = other->hh.next) {
+		if (other != ep && other->sandbox && shares_container(ep, other))
+			return other->sandbox;
+	}
+	do {
+		agent->last_sandbox++;
+	} while (!agent->last_sandbox || sandbox_is_used(agent, agent->last_sandbox));
+	return agent->last_sandbox;
+}
+
 static int write_map_entry(struct agent *agent, const struct local_endpoint *ep, struct err *err)
 {
 	const struct workload_endpoint *model = ep->model;
@@ -71,6 +105,7 @@ static int write_map_entry(struct agent *agent, const struct local_endpoint *ep,
 		.ifindex = (__u32)ep->ifindex,
 		.state = model->active ? ENDPOINT_ACTIVE : ENDPOINT_INACTIVE,
 		.flags = model->has_mac ? ENDPOINT_CHECK_MAC : 0,
+		.sandbox = ep->sandbox,
 		.generation_slot = policy_generation_slot(agent->engine, ep->slot),
 	};
 
@@ -246,6 +281,30 @@ static struct local_endpoint *add(struct agent *agent, const char *key)
 	return ep;
 }
 
+/* Nothing publishes ports yet, and Docker does not say so. */
+static void tell_of_ports(struct agent *agent, const struct workload_endpoint *model, bool gone)
+{
+	char object[64], text[512], own[ADDR_TEXT] = "";
+	char *port = !gone && model->port_count ? endpoint_port_format(&model->ports[0]) : NULL;
+
+	snprintf(object, sizeof(object), "ports of endpoint %s", model->name);
+	if (!port) {
+		problem_set(&agent->of_generation, object, NULL);
+		return;
+	}
+	if (model->net_count)
+		addr_format(&model->nets[0], own);
+	snprintf(
+		text, sizeof(text),
+		"%s%s not published on this host; the container is reached under its own address %s, port %u, if "
+		"its profile allows that: 'calicoctl profile %.80s rule add inbound allow %s to ports %u'",
+		port, model->port_count > 1 ? " and others are" : " is", own, model->ports[0].port,
+		model->profiles.count ? model->profiles.items[0] : "NAME",
+		endpoint_port_protocol(&model->ports[0]), model->ports[0].port);
+	problem_set(&agent->of_generation, object, text);
+	free(port);
+}
+
 int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint *model, struct err *err)
 {
 	struct local_endpoint *ep = find(agent, key);
@@ -270,12 +329,14 @@ int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint
 	free(ep->text);
 	ep->model = model;
 	ep->text = text;
+	ep->sandbox = choose_sandbox(agent, ep);
 	reserved_review_endpoint(agent, old);
 	reserved_review_endpoint(agent, model);
 	workload_endpoint_free(old);
 
 	r = put_in_force(agent, ep, err);
 	problem_set(&agent->of_generation, key, r < 0 && err ? err->text : NULL);
+	tell_of_ports(agent, model, false);
 	return r;
 }
 
@@ -298,6 +359,8 @@ void endpoints_remove(struct agent *agent, const char *key)
 		endpoints_slot_give(agent, ep->slot);
 	}
 	problem_set(&agent->of_generation, key, NULL);
+	if (ep->model)
+		tell_of_ports(agent, ep->model, true);
 	HASH_DEL(agent->endpoints, ep);
 	reserved_review_endpoint(agent, ep->model);
 	free_endpoint(ep);

@@ -30,6 +30,12 @@ static const int32_t wanted[LINK_SETTINGS] = {
 	/* all others: 0 */
 };
 
+static int32_t wanted_setting(const struct local_endpoint *ep, int setting)
+{
+	/* A container with several endpoints sends by any of them, from the addresses of all: loose. */
+	return setting == LINK_RP_FILTER && ep->sandbox ? 2 : wanted[setting];
+}
+
 static const char *const things[REPAIR_THINGS] = {
 	[REPAIR_NAME] = "name",	  [REPAIR_MASTER] = "master",  [REPAIR_MAC] = "MAC",
 	[REPAIR_MTU] = "MTU",	  [REPAIR_ARP] = "flag noarp", [REPAIR_NEIGHBOUR] = "neighbour",
@@ -134,7 +140,7 @@ static bool has_ipv6(const struct workload_endpoint *model)
 /* IPv6 may be switched off on the host; an endpoint that has an address of it needs it. */
 static bool is_wrong(const struct local_endpoint *ep, const struct link_state *state, int setting)
 {
-	return state->setting[setting] >= 0 && state->setting[setting] != wanted[setting] &&
+	return state->setting[setting] >= 0 && state->setting[setting] != wanted_setting(ep, setting) &&
 	       (setting != LINK_DISABLE_IPV6 || has_ipv6(ep->model));
 }
 
@@ -142,7 +148,7 @@ static int set_setting(const struct local_endpoint *ep, int setting, struct err 
 {
 	char path[LINK_SETTING_PATH], value[12];
 
-	snprintf(value, sizeof(value), "%d", wanted[setting]);
+	snprintf(value, sizeof(value), "%d", wanted_setting(ep, setting));
 	return sysctl_write(link_setting_path(path, (enum link_setting)setting, ep->model->name), value, err);
 }
 
@@ -157,7 +163,7 @@ static void check_settings(struct agent *agent, struct local_endpoint *ep, const
 		if (!is_wrong(ep, state, i) || !may(agent, ep, thing))
 			continue;
 		snprintf(was, sizeof(was), "%d", state->setting[i]);
-		snprintf(wants, sizeof(wants), "%d", wanted[i]);
+		snprintf(wants, sizeof(wants), "%d", wanted_setting(ep, i));
 		r = set_setting(ep, i, &err);
 		finish(agent, ep, thing, was, wants, r, &err);
 	}

@@ -54,6 +54,7 @@ struct local_endpoint {
 	char *text;    /* canonical form, to recognise events that change nothing */
 	__u32 slot;    /* 0: not bound */
 	int ifindex;   /* 0: not bound */
+	__u16 sandbox; /* other than 0: other endpoints of its container have the same */
 	bool enforced; /* programs, routes and policy are in place */
 	bool down;     /* but somebody has set the interface down since, which takes the routes */
 	struct repair repair;
@@ -133,6 +134,7 @@ struct agent {
 
 	struct local_endpoint *endpoints;
 	__u8 *slots_used; /* by endpoint slot */
+	__u16 last_sandbox;
 	struct host_address *host_addresses;
 	struct reserved_address *reserved;
 	bool gateways_stale; /* routes may have changed since they were looked for */

@@ -198,6 +198,67 @@ static int add_host_addr(struct plugin *plugin, const struct join *join, int ifi
 	return rc < 0 ? rc : address_add(plugin->netlink, ifindex, &hop, 64, err);
 }
 
+/* "/var/run/docker/netns/26fbd7c3d4": the name at the end. */
+static int name_sandbox(const char *path, char ret[ENDPOINT_SANDBOX], struct err *err)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	if (!*name || strlen(name) >= ENDPOINT_SANDBOX)
+		return err_set(err, EBADMSG, "SandboxKey '%.80s' does not end with a name", path);
+	strcpy(ret, name);
+	return 0;
+}
+
+/* Writes into an endpoint's document which container it is in; somebody may change the document meanwhile. */
+static int mark_endpoint(struct plugin *plugin, const char *id, const char *sandbox, struct err *err)
+{
+	struct store_node node = {0};
+	struct workload_endpoint *model = NULL;
+	char key[KEY_MAX], *text = NULL;
+	int rc = store_get(plugin->store, endpoint_key(plugin, id, key), &node, err);
+
+	if (!rc)
+		rc = workload_endpoint_parse(node.value, NULL, &model, err);
+	if (!rc && strcmp(model->sandbox, sandbox) != 0) {
+		strcpy(model->sandbox, sandbox);
+		text = workload_endpoint_format(model);
+		rc = text ? store_update(plugin->store, key, text, node.revision, NULL, err)
+			  : err_set(err, ENOMEM, "out of memory");
+		if (!rc && link_index(plugin->netlink, model->name) > 0)
+			rc = agent_apply_endpoint(plugin->agent, key, model, err);
+	}
+	free(text);
+	workload_endpoint_free(model);
+	store_node_done(&node);
+	return rc;
+}
+
+#define MARK_TRIES 5
+
+/* The endpoints of one sandbox, if there are several, say so: its container sends from the addresses of all.
+ */
+static int share_sandbox(struct plugin *plugin, const char *id, const char *sandbox, struct err *err)
+{
+	struct strings ids = {0};
+	char name[ENDPOINT_SANDBOX];
+	int rc = name_sandbox(sandbox, name, err);
+
+	if (!rc && sandbox_endpoints(plugin->sandboxes, id, &ids) < 0)
+		rc = err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; ids.count > 1 && !rc && i < ids.count; i++) {
+		int tries = 0;
+
+		do {
+			rc = mark_endpoint(plugin, ids.items[i], name, err);
+		} while (rc == -ESTALE && ++tries < MARK_TRIES);
+		/* One whose Leave was lost. */
+		if (rc == -ENOENT && strcmp(ids.items[i], id) != 0)
+			rc = 0;
+	}
+	strings_done(&ids);
+	return rc;
+}
+
 static int plug(struct call *call, const struct join *join, struct err *err)
 {
 	struct plugin *plugin = call->plugin;
@@ -211,6 +272,8 @@ static int plug(struct call *call, const struct join *join, struct err *err)
 		rc = add_host_addr(plugin, join, ifindex, (unsigned int)number, err);
 	if (!rc)
 		rc = agent_apply_endpoint(plugin->agent, join->key, join->endpoint, err);
+	if (!rc)
+		rc = share_sandbox(plugin, join->id, join->sandbox, err);
 	if (!rc) {
 		call->answer = make_answer(plugin, join, (unsigned int)number);
 		if (!call->answer)

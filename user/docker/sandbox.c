@@ -100,6 +100,19 @@ int sandbox_join(struct sandboxes *sandboxes, const char *sandbox, const char *e
 	return (int)number;
 }
 
+int sandbox_endpoints(const struct sandboxes *sandboxes, const char *endpoint, struct strings *ret)
+{
+	const json_t *own = json_object_get(json_object_get(sandboxes->endpoints, endpoint), "sandbox");
+	const char *id;
+	json_t *entry;
+
+	json_object_foreach (sandboxes->endpoints, id, entry) {
+		if (own && json_equal(json_object_get(entry, "sandbox"), own) && strings_add(ret, id) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* A number that stays taken in the file only makes a later one larger. */
 void sandbox_leave(struct sandboxes *sandboxes, const char *endpoint)
 {

@@ -9,6 +9,7 @@
 #ifndef DOCKER_SANDBOX_H
 #define DOCKER_SANDBOX_H
 
+#include "model/model.h"
 #include "util/addr.h"
 #include "util/err.h"
 
@@ -19,6 +20,8 @@ void sandboxes_close(struct sandboxes *sandboxes);
 
 /* The endpoint's number in the sandbox, from 1; the same again for an endpoint that has one. */
 int sandbox_join(struct sandboxes *sandboxes, const char *sandbox, const char *endpoint, struct err *err);
+/* Adds the ids of all endpoints that are in the sandbox of this one, itself included. 0 or -ENOMEM. */
+int sandbox_endpoints(const struct sandboxes *sandboxes, const char *endpoint, struct strings *ret);
 void sandbox_leave(struct sandboxes *sandboxes, const char *endpoint);
 struct addr sandbox_next_hop(uint8_t family, unsigned int number);
 

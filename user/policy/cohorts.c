@@ -155,10 +155,8 @@ int cohort_queue_places(struct policy_engine *engine, const struct cohort *cohor
 	const struct member *member;
 	int r = 0;
 
-	for (member = cohort->members; member; member = member->next) {
-		for (__u32 i = 0; r == 0 && i < member->claim_count; i++)
-			r = place_queue(engine, member->claims[i].place);
-	}
+	for (member = cohort->members; r == 0 && member; member = member->next)
+		r = member_queue_places(engine, member);
 	return r;
 }
 

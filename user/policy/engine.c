@@ -99,6 +99,7 @@ static void run_free(struct run *run)
 static void free_model(struct policy_engine *engine)
 {
 	FREE_ALL(member, engine->members, member_free);
+	FREE_ALL(sandbox, engine->sandboxes, free);
 	FREE_ALL(cohort, engine->cohorts, cohort_free);
 	FREE_ALL(profile, engine->profiles, profile_free);
 	FREE_ALL(tier, engine->tiers, tier_free);

@@ -70,6 +70,7 @@ struct policy_engine {
 	struct pool_entry *pools;
 	struct block_entry *blocks;
 	struct member *members;
+	struct sandbox *sandboxes;
 	struct cohort *cohorts;
 
 	/* identities */

@@ -84,8 +84,20 @@ struct claim {
 	struct claim *next; /* of the same place */
 };
 
+/*
+ * Endpoints of one container. It sends by whichever interface its routes name, so each address of it is in
+ * all sets that one of them is in; what reaches an address is up to the policy of that endpoint alone.
+ */
+struct sandbox {
+	UT_hash_handle hh;
+	struct member *members;
+	char key[];
+};
+
 struct member {
 	UT_hash_handle hh;
+	struct sandbox *sandbox; /* NULL: a container of its own */
+	struct member *sandbox_prev, *sandbox_next;
 	struct cohort *cohort;
 	struct member *prev, *next; /* in the cohort */
 	struct claim *claims;
@@ -110,12 +122,15 @@ struct member_state {
 	const struct addr *addrs;
 	size_t addr_count;
 	const char *name;
+	const char *sandbox; /* key; NULL: none */
 	__u32 slot;
 	bool active, host;
 };
 int member_set(struct policy_engine *engine, const char *key, const struct member_state *state);
 int member_remove(struct policy_engine *engine, const char *key);
 void member_free(struct member *member);
+/* Its addresses and those of its container. */
+int member_queue_places(struct policy_engine *engine, const struct member *member);
 void member_problem(struct policy_engine *engine, struct member *member, const char *text);
 
 /* ---- atoms and sets ---- */

@@ -141,6 +141,67 @@ static int queue_places(struct policy_engine *engine, const struct member *membe
 	return r;
 }
 
+static int queue_sandbox(struct policy_engine *engine, const struct sandbox *sandbox)
+{
+	int r = 0;
+
+	for (const struct member *member = sandbox->members; r == 0 && member; member = member->sandbox_next)
+		r = queue_places(engine, member);
+	return r;
+}
+
+int member_queue_places(struct policy_engine *engine, const struct member *member)
+{
+	return member->sandbox ? queue_sandbox(engine, member->sandbox) : queue_places(engine, member);
+}
+
+/* ---- its container ---- */
+
+static struct sandbox *sandbox_get(struct policy_engine *engine, const char *key)
+{
+	size_t size = strlen(key) + 1;
+	struct sandbox *sandbox;
+
+	HASH_FIND_STR(engine->sandboxes, key, sandbox);
+	if (sandbox)
+		return sandbox;
+	sandbox = calloc(1, sizeof(*sandbox) + size);
+	if (!sandbox)
+		return NULL;
+	memcpy(sandbox->key, key, size);
+	HASH_ADD_STR(engine->sandboxes, key, sandbox);
+	if (!HASH_FAILED(sandbox))
+		return sandbox;
+	free(sandbox);
+	return NULL;
+}
+
+static int leave_sandbox(struct policy_engine *engine, struct member *member)
+{
+	struct sandbox *sandbox = member->sandbox;
+
+	if (!sandbox)
+		return 0;
+	member->sandbox = NULL;
+	DL_DELETE2(sandbox->members, member, sandbox_prev, sandbox_next);
+	if (sandbox->members)
+		return queue_sandbox(engine, sandbox);
+	HASH_DEL(engine->sandboxes, sandbox);
+	free(sandbox);
+	return 0;
+}
+
+static int join_sandbox(struct policy_engine *engine, struct member *member, const char *key)
+{
+	struct sandbox *sandbox = key ? sandbox_get(engine, key) : NULL;
+
+	if (!sandbox)
+		return key ? -ENOMEM : 0;
+	member->sandbox = sandbox;
+	DL_APPEND2(sandbox->members, member, sandbox_prev, sandbox_next);
+	return queue_sandbox(engine, sandbox);
+}
+
 /* Whoever had the slot is without one from now on. */
 static int evict(struct policy_engine *engine, struct member *member)
 {
@@ -178,6 +239,9 @@ static bool is_same(const struct member *member, const struct member_state *stat
 {
 	size_t known = 0;
 
+	if ((member->sandbox ? !state->sandbox || strcmp(member->sandbox->key, state->sandbox) != 0
+			     : state->sandbox != NULL))
+		return false;
 	if (member->cohort != state->cohort || member->slot != state->slot ||
 	    member->active != state->active || strcmp(member->name, state->name) != 0)
 		return false;
@@ -203,6 +267,8 @@ static int detach(struct policy_engine *engine, struct member *member)
 	int r = leave_cohort(engine, member);
 
 	if (r == 0)
+		r = leave_sandbox(engine, member);
+	if (r == 0)
 		r = drop_claims(engine, member);
 	return r < 0 ? r : release_slot(engine, member);
 }
@@ -217,7 +283,9 @@ static int attach(struct policy_engine *engine, struct member *member, const str
 	r = take_slot(engine, member, state->slot);
 	if (r == 0)
 		r = join_cohort(engine, member, state->cohort);
-	return r < 0 ? r : take_claims(engine, member, state->addrs, state->addr_count);
+	if (r == 0)
+		r = take_claims(engine, member, state->addrs, state->addr_count);
+	return r < 0 ? r : join_sandbox(engine, member, state->sandbox);
 }
 
 static struct member *member_new(struct policy_engine *engine, const char *key)

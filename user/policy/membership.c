@@ -38,6 +38,17 @@ static int hold(void *arg, struct atom *atom)
 	return vector_push(&engine->holding, atom);
 }
 
+static int hold_of_member(struct policy_engine *engine, const struct member *member)
+{
+	int r = 0;
+
+	if (!member->sandbox)
+		return cohort_each_atom(member->cohort, hold, engine);
+	for (member = member->sandbox->members; r == 0 && member; member = member->sandbox_next)
+		r = cohort_each_atom(member->cohort, hold, engine);
+	return r;
+}
+
 /* Fills engine->holding with all atoms that are true of the place. */
 static int collect_atoms(struct policy_engine *engine, const struct place *place)
 {
@@ -46,7 +57,7 @@ static int collect_atoms(struct policy_engine *engine, const struct place *place
 	engine->mark++;
 	engine->holding.count = 0;
 	for (const struct claim *claim = place->claims; r == 0 && claim; claim = claim->next)
-		r = cohort_each_atom(claim->member->cohort, hold, engine);
+		r = hold_of_member(engine, claim->member);
 	return r < 0 ? r : each_net(engine, place, hold, engine);
 }
 

@@ -4,10 +4,14 @@
  * memory ran out, nothing is touched any more: what is half made may refer to what is gone.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "policy/engine.h"
+
+/* A datastore key and a sandbox. */
+#define SANDBOX_KEY_MAX (1024 + ENDPOINT_SANDBOX)
 
 int policy_set_rules(struct policy_engine *engine, const char *name, struct rules *rules)
 {
@@ -265,10 +269,23 @@ int policy_set_node_address(struct policy_engine *engine, const struct addr *add
 	return engine_result(engine, place_queue(engine, place));
 }
 
+/* Endpoints that share a container have it under one key: the directory that they are in, and its name. */
+static const char *sandbox_key(const char *key, const struct workload_endpoint *endpoint, char *text,
+			       size_t size)
+{
+	const char *slash = strrchr(key, '/');
+
+	if (!*endpoint->sandbox)
+		return NULL;
+	snprintf(text, size, "%.*s/%s", slash ? (int)(slash - key) : 0, key, endpoint->sandbox);
+	return text;
+}
+
 int policy_set_endpoint(struct policy_engine *engine, const char *key,
 			const struct workload_endpoint *endpoint, __u32 slot)
 {
 	struct member_state state = {};
+	char sandbox[SANDBOX_KEY_MAX];
 	int r;
 
 	if (engine->broken)
@@ -283,6 +300,7 @@ int policy_set_endpoint(struct policy_engine *engine, const char *key,
 	state.addrs = endpoint->nets;
 	state.addr_count = endpoint->net_count;
 	state.name = endpoint->name;
+	state.sandbox = sandbox_key(key, endpoint, sandbox, sizeof(sandbox));
 	state.slot = slot;
 	state.active = endpoint->active;
 	return engine_result(engine, member_set(engine, key, &state));

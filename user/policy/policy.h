@@ -83,7 +83,8 @@ int policy_set_node_address(struct policy_engine *engine, const struct addr *add
  * An endpoint of any host, by its datastore key. slot 0: not local, or local without interface yet; else its
  * slot in the `endpoint` map: the engine publishes endpoint_policy[slot] and marks its addresses
  * ADDRESS_LOCAL while the endpoint is active. Two endpoints may have one address: tags and labels of both
- * count, the local one that was set last owns it.
+ * count, the local one that was set last owns it. Endpoints of one directory with equal sandboxes are one
+ * container's: all its addresses have the tags and labels of each.
  */
 int policy_set_endpoint(struct policy_engine *engine, const char *key,
 			const struct workload_endpoint *endpoint, __u32 slot);

@@ -83,38 +83,80 @@ def test_mac_and_mtu(machine):
     assert machine.inspect("c1")["NetworkSettings"]["Networks"]["n1"]["MacAddress"] == "ee:ee:ee:ee:ee:ee"
 
 
+def own_addresses(machine, name):
+    """Network -> addresses of the container there, IPv4 first."""
+    networks = machine.inspect(name)["NetworkSettings"]["Networks"]
+    return {network: [entry[key] for key in ("IPAddress", "GlobalIPv6Address") if entry[key]]
+            for network, entry in networks.items()}
+
+
 def test_two_networks_of_one_container(machine):
-    """Each has its own next hop, so that both interfaces come up, and come up again."""
-    machine.create_network("n1")
-    machine.create_network("n2")
-    machine.start("c1", "n1")
-    first, second = machine.start("peer1", "n1"), machine.start("peer2", "n2")
-    machine.docker("network", "connect", "n2", "c1")
-    for _ in range(2):
-        own = {name: machine.container_address("c1", name) for name in ("n1", "n2")}
-        assert set(own.values()) <= set(container_interfaces(machine, "c1"))
-        routes = machine.docker("exec", "c1", "ip", "route")
-        assert "169.254.1.1 dev" in routes and "169.254.1.2 dev" in routes
-        # Docker leads the default route through the alphabetically first.
-        assert machine.ping("c1", first)
-        machine.docker("restart", "-t", "0", "c1")
-    machine.docker("network", "disconnect", "n1", "c1")
-    assert machine.ping("c1", second)
-    machine.remove("c1", "peer1", "peer2")
+    """As compose files have it: members of either reach it under its address there, and it reaches them."""
+    for network in ("back", "front"):
+        machine.create_network(network, "--ipv6")
+    machine.start_echo("app", "front", 80)
+    machine.start_echo("db", "back", 80)
+    machine.start_echo("web", "front", 80)
+    db, web = own_addresses(machine, "db")["back"], own_addresses(machine, "web")["front"]
+
+    def reached(name, addresses):
+        # busybox' server knows IPv4 only.
+        return [machine.ping(name, address, seconds=1) if ":" in address else
+                machine.connects(name, address, 80, seconds=1) for address in addresses]
+
+    def check():
+        lab.until(lambda: machine.docker("exec", "app", "netstat", "-ltn").count(":80 "), what="app's server")
+        # A new interface first looks for duplicates of its link-local address.
+        lab.until(lambda: all(reached("app", db + web)), what="IPv6 of app's interfaces")
+        own = own_addresses(machine, "app")
+        assert own["front"] + own["back"] and set(own["front"] + own["back"]) <= set(container_interfaces(machine, "app"))
+        assert reached("web", own["front"]) == [True, True]
+        assert reached("db", own["back"]) == [True, True]
+        assert reached("app", web) == [True, True]
+        assert reached("app", db) == [True, True]
+        # Each address is only open to its own network, and members of different ones are strangers.
+        assert reached("web", own["back"][:1] + db[:1]) == [False, False]
+        assert reached("db", own["front"][:1] + web[:1]) == [False, False]
+        return own
+
+    machine.docker("network", "connect", "back", "app")
+    own = check()
+    app = machine.container_namespace("app")
+    assert lab.reaches(app, web[0], 80, source=own["back"][0])
+    assert lab.reaches(app, db[0], 80, source=own["front"][0])
+    # The addresses of others stay forged.
+    machine.run("nsenter", f"--net={app}", "--", "ip", "address", "add", f"{web[0]}/32", "dev", "lo")
+    assert not lab.reaches(app, db[0], 80, seconds=1, source=web[0])
+    assert "source address is not the endpoint's" in machine.calicoctl("status")
+    machine.docker("restart", "-t", "0", "app")
+    check()
+    machine.stop_node()
+    machine.start_node()
+    check()
+    machine.docker("network", "disconnect", "back", "app")
+    own = own_addresses(machine, "app")
+    assert reached("web", own["front"]) == [True, True]
+    assert reached("app", web + db[:1]) == [True, True, False]
+    machine.remove("app", "web", "db")
     assert machine.workload_links() == set()
 
 
-def test_two_ipv6_networks_of_one_container(machine):
-    for name in ("n1", "n2"):
-        machine.create_network(name, "--ipv6")
-    machine.start("c1", "n1")
-    machine.docker("network", "connect", "n2", "c1")
-    routes = machine.docker("exec", "c1", "ip", "-6", "route")
-    assert "fe80::1 dev" in routes and "fe80::2 dev" in routes
-    # The second next hop answers: ping it on its own interface.
-    device = re.search(r"fe80::2 dev (\S+)", routes)[1]
-    assert machine.ping("c1", f"fe80::2%{device}") or machine.docker(
-        "exec", "c1", "ping", "-6", "-c", "1", "-W", "2", f"fe80::2%{device}", check=False).returncode == 0
+def test_a_published_port_is_told_to_have_no_effect(machine):
+    machine.create_network("n1")
+    machine.start("plain", "n1", options=("--expose", "81"))
+    assert "not published" not in machine.calicoctl("status")
+    address = machine.start_echo("web", "n1", 80, options=("-p", "8080:80", "-p", "5353:53/udp"))
+    for restarts in range(2):
+        shown = " ".join(lab.until(lambda: "8080->80/tcp and others are not published" in
+                                   " ".join(machine.calicoctl("status").split()) and machine.calicoctl("status"),
+                                   what="the problem").split())
+        assert address in shown and "allow tcp to ports 80" in shown
+        if not restarts:
+            machine.stop_node()
+            machine.start_node()
+    assert "not published" in machine.log("node")
+    machine.remove("web")
+    assert "not published" not in machine.calicoctl("status")
 
 
 def test_dockers_own_ipam(machine):

@@ -323,8 +323,10 @@ int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint
 		free(text);
 		return 0;
 	}
-	if (ep->model && strcmp(ep->model->name, model->name))
+	if (ep->model && strcmp(ep->model->name, model->name)) {
+		tell_of_ports(agent, ep->model, true);
 		unbind(agent, ep);
+	}
 	old = ep->model;
 	free(ep->text);
 	ep->model = model;

@@ -94,12 +94,15 @@ int endpoint_remove(struct plugin *plugin, const char *id, struct err *err)
 	return rc == -ENOENT ? 0 : rc;
 }
 
+#define PORTS "com.docker.network.portmap"
+
 struct new_endpoint {
 	const char *network, *id;
 	struct addr addrs[2];
 	size_t addr_count;
 	uint8_t mac[6];
 	bool has_user_mac;
+	const json_t *ports; /* to be published, as Docker writes them; NULL: none */
 };
 
 static int parse_mac(const char *text, struct new_endpoint *ret, struct err *err)
@@ -123,7 +126,7 @@ static int parse_mac(const char *text, struct new_endpoint *ret, struct err *err
 static int parse_new(const json_t *body, struct new_endpoint *ret, struct err *err)
 {
 	static const char *const names[] = {"Address", "AddressIPv6"};
-	const json_t *interface = NULL;
+	const json_t *interface = NULL, *options = NULL;
 	const char *mac = "";
 	int rc = request_id(body, "NetworkID", 1, &ret->network, err);
 
@@ -138,6 +141,10 @@ static int parse_new(const json_t *body, struct new_endpoint *ret, struct err *e
 		if (!rc && cidr.addr.family)
 			ret->addrs[ret->addr_count++] = cidr.addr;
 	}
+	if (!rc)
+		rc = request_object(body, "Options", &options, err);
+	if (!rc)
+		rc = request_array(options, PORTS, &ret->ports, err);
 	if (!rc)
 		rc = request_text(interface, "MacAddress", &mac, err);
 	if (!rc)
@@ -185,6 +192,39 @@ static int remove_predecessors(struct plugin *plugin, const struct new_endpoint 
 	return rc;
 }
 
+static uint16_t port_number(const json_t *entry, const char *name)
+{
+	json_int_t number = json_integer_value(json_object_get(entry, name));
+
+	return number > 0 && number <= UINT16_MAX ? (uint16_t)number : 0;
+}
+
+/* Nothing publishes them yet: one that is not understood is no reason to refuse the container. */
+static int add_ports(struct workload_endpoint *endpoint, const json_t *ports)
+{
+	const json_t *entry;
+	size_t i;
+	int rc = 0;
+
+	json_array_foreach (ports, i, entry) {
+		const char *host = json_string_value(json_object_get(entry, "HostIP"));
+		struct endpoint_port port = {
+			.protocol = (uint8_t)json_integer_value(json_object_get(entry, "Proto")),
+			.port = port_number(entry, "Port"),
+			.host_first = port_number(entry, "HostPort"),
+			.host_last = port_number(entry, "HostPortEnd"),
+		};
+
+		if (host && addr_parse(host, &port.host_addr) < 0)
+			port.host_addr = (struct addr){0};
+		if (port.host_last < port.host_first)
+			port.host_last = port.host_first;
+		if (!rc && port.port && endpoint_port_protocol(&port))
+			rc = workload_endpoint_add_port(endpoint, &port);
+	}
+	return rc;
+}
+
 static char *format_endpoint(const struct new_endpoint *new)
 {
 	struct workload_endpoint *endpoint;
@@ -198,6 +238,8 @@ static char *format_endpoint(const struct new_endpoint *new)
 	rc = strings_add(&endpoint->profiles, new->network);
 	for (size_t i = 0; !rc && i < new->addr_count; i++)
 		rc = workload_endpoint_add_net(endpoint, &new->addrs[i]);
+	if (!rc)
+		rc = add_ports(endpoint, new->ports);
 	if (!rc)
 		text = workload_endpoint_format(endpoint);
 	workload_endpoint_free(endpoint);
@@ -264,19 +306,4 @@ int endpoint_delete(struct call *call, struct err *err)
 		rc = journal_add(plugin->journal, JOURNAL_ENDPOINT, id, err);
 	}
 	return rc;
-}
-
-/* There is nothing to do, and an error would leave Docker with an endpoint that cannot be removed. */
-int endpoint_program(struct call *call, struct err *err)
-{
-	const json_t *options = json_object_get(call->body, "Options");
-	const char *id = json_string_value(json_object_get(call->body, "EndpointID"));
-
-	if (json_array_size(json_object_get(options, "com.docker.network.portmap")))
-		log_limited(
-			LOG_LEVEL_WARN, "docker", "ports",
-			"endpoint %.12s: published ports (-p) have no effect; its own address is reachable as its "
-			"profile allows",
-			id ? id : "?");
-	return 0;
 }

@@ -97,7 +97,6 @@ int endpoint_create(struct call *call, struct err *err);
 int endpoint_delete(struct call *call, struct err *err);
 int endpoint_join(struct call *call, struct err *err);
 int endpoint_leave(struct call *call, struct err *err);
-int endpoint_program(struct call *call, struct err *err);
 int pool_request(struct call *call, struct err *err);
 int address_request(struct call *call, struct err *err);
 int address_give_back(struct call *call, struct err *err);

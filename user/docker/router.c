@@ -76,7 +76,8 @@ static const struct route routes[] = {
 	{"NetworkDriver.DeleteEndpoint", BODY_REQUIRED, endpoint_delete},
 	{"NetworkDriver.Join", BODY_REQUIRED, endpoint_join},
 	{"NetworkDriver.Leave", BODY_REQUIRED, endpoint_leave},
-	{"NetworkDriver.ProgramExternalConnectivity", BODY_OPTIONAL, endpoint_program},
+	/* An error here would leave Docker with an endpoint that cannot be removed. */
+	{"NetworkDriver.ProgramExternalConnectivity", BODY_OPTIONAL, answer_nothing},
 	{"NetworkDriver.RevokeExternalConnectivity", BODY_OPTIONAL, answer_nothing},
 	{"IpamDriver.GetCapabilities", BODY_IGNORED, ipam_capabilities},
 	{"IpamDriver.GetDefaultAddressSpaces", BODY_IGNORED, address_spaces},

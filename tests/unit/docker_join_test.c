@@ -140,6 +140,23 @@ static void test_dockers_ipam_gets_our_gateway(void **state)
 			      "169.254.1.1/32") "]" CLOSED);
 }
 
+/* Alone, an endpoint needs no word about its container. */
+static void test_endpoints_of_one_sandbox_say_so(void **state)
+{
+	struct plugin *plugin = plugin_of(state);
+	char key[KEY_MAX];
+
+	attach(plugin, "22fec705239bbbbb", "10.1.2.2/32", "");
+	assert_int_equal(call_method(plugin, JOIN, OF("22fec705239bbbbb", "")), 200);
+	endpoint_key(plugin, "22fec705239bbbbb", key);
+	assert_null(strstr(value_of(plugin->store, key), "sandbox"));
+	attach(plugin, ENDPOINT, "10.1.2.3/32", "");
+	assert_int_equal(call_method(plugin, JOIN, OF(ENDPOINT, "")), 200);
+	assert_non_null(strstr(value_of(plugin->store, key), "'sandbox':'a'"));
+	endpoint_key(plugin, ENDPOINT, key);
+	assert_non_null(strstr(value_of(plugin->store, key), "'sandbox':'a'"));
+}
+
 static void test_a_join_that_fails_leaves_nothing(void **state)
 {
 	struct plugin *plugin = plugin_of(state);
@@ -247,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_join_makes_a_pair_and_leave_removes_it),  TEST(test_next_hops_by_family),
 		TEST(test_the_second_ipv6_next_hop_is_the_hosts),   TEST(test_dockers_ipam_gets_our_gateway),
+		TEST(test_endpoints_of_one_sandbox_say_so),	    TEST(test_join_again_begins_anew),
 		TEST(test_a_join_that_fails_leaves_nothing),	    TEST(test_join_again_begins_anew),
 		TEST(test_an_interface_of_another_endpoint_stays),  TEST(test_refused_joins),
 		TEST(test_mtu_comes_from_option_setting_or_tunnel),

@@ -217,6 +217,28 @@ def test_ipam_release(block):
     assert block("ipam", "release", "10.9.9.9") == "Failed to release address\n"
 
 
+@pytest.mark.parametrize("address", ["10.0.0.0", "fd80::5"])
+def test_ipam_release_of_an_address_in_use(block, address):
+    """Not without --force; the user is named, on whatever host."""
+    family = 6 if ":" in address else 4
+    nets = {"ipv4_nets": [], "ipv6_nets": []} | {f"ipv{family}_nets": [f"{address}/{128 if family == 6 else 32}"]}
+    block.put_endpoint("db", host="other", workload="w", **nets)
+    block.put_endpoint("bad", host="other", workload="w")
+    block.put(endpoint_key("bad", host="other", workload="w"), "{")
+    shown = " ".join(block.fails("ipam", "release", address).split())
+    assert f"Address {address} is in use by endpoint db (host other, orchestrator libnetwork, workload w)" in shown
+    assert "--force" in shown
+    assert json.loads(block.get(BLOCK))["allocations"][0] == 0
+    done = block("ipam", "release", address, "--force")
+    assert done == ("Address successfully released\n" if family == 4 else "Failed to release address\n")
+
+
+def test_ipam_release_of_a_tunnel_address(block):
+    block.put("/calico/v1/host/other/config/IpInIpTunnelAddr", "10.0.0.1")
+    assert "the IP-in-IP tunnel of host other" in " ".join(block.fails("ipam", "release", "10.0.0.1").split())
+    assert block("ipam", "release", "10.0.0.2") == "Address successfully released\n"
+
+
 def test_ipam_release_of_the_last_address(block):
     """With an affinity the empty block stays; its attributes are gone."""
     for address in ("10.0.0.0", "10.0.0.2", "10.0.0.1"):

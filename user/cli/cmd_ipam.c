@@ -3,9 +3,12 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "cli/validate.h"
 #include "ipam/ipam.h"
+#include "model/endpoint.h"
+#include "store/keys.h"
 
 static bool open_ipam(struct ctl *ctl, const struct args *args, struct addr *ret_addr, struct ipam *ret)
 {
@@ -13,6 +16,51 @@ static bool open_ipam(struct ctl *ctl, const struct args *args, struct addr *ret
 		return false;
 	*ret = (struct ipam){.store = ctl->store, .host = ctl->config->hostname};
 	return true;
+}
+
+/* Who uses the address; NULL: nobody that the datastore knows of. */
+static const char *user_of(struct ctl *ctl, const struct store_node *node, const struct addr *addr)
+{
+	struct workload_endpoint *endpoint;
+	struct key_parts parts;
+	const char *user = NULL;
+	struct addr tunnel;
+
+	key_parse(node->key, &parts);
+	if (parts.kind == KEY_IS_HOST_CONFIG && !strcmp(parts.name, "IpInIpTunnelAddr") && node->value &&
+	    !addr_parse(node->value, &tunnel) && !addr_compare(&tunnel, addr))
+		return ctl_text(ctl, "the IP-in-IP tunnel of host %s", parts.host);
+	if (parts.kind != KEY_IS_ENDPOINT || !node->value ||
+	    workload_endpoint_parse(node->value, NULL, &endpoint, NULL) < 0)
+		return NULL;
+	for (size_t i = 0; i < endpoint->net_count && !user; i++) {
+		if (!addr_compare(&endpoint->nets[i], addr))
+			user = ctl_text(ctl, "endpoint %s (host %s, orchestrator %s, workload %s)",
+					parts.name, parts.host, parts.orchestrator, parts.workload);
+	}
+	workload_endpoint_free(endpoint);
+	return user;
+}
+
+/* The next container with an address that is in use takes the packets of the one that has it. */
+static bool check_unused(struct ctl *ctl, const struct addr *addr)
+{
+	struct store_list list;
+	const char *user = NULL;
+	char text[ADDR_TEXT];
+
+	if (!ctl_list(ctl, KEY_HOSTS, &list))
+		return false;
+	for (size_t i = 0; i < list.count && !user; i++)
+		user = user_of(ctl, &list.nodes[i], addr);
+	store_list_done(&list);
+	if (user)
+		out_para(
+			&ctl->out,
+			"Address %s is in use by %s.  Remove that first, or release the address all the same "
+			"with --force: then it can be given to another container.",
+			addr_format(addr, text), user);
+	return !user;
 }
 
 static int ipam_release_ip(struct ctl *ctl, const struct args *args)
@@ -23,6 +71,8 @@ static int ipam_release_ip(struct ctl *ctl, const struct args *args)
 	int r;
 
 	if (!open_ipam(ctl, args, &addr, &ipam))
+		return STATUS_FAILED;
+	if (!args_has(args, "--force") && !check_unused(ctl, &addr))
 		return STATUS_FAILED;
 	r = ipam_release(&ipam, &addr, &err);
 	if (r < 0 && r != -ENOENT)
@@ -69,18 +119,22 @@ static int ipam_show_info(struct ctl *ctl, const struct args *args)
 }
 
 static const struct form forms[] = {
-	{"release <IP>", ipam_release_ip},
+	{"release <IP> [--force]", ipam_release_ip},
 	{"info <IP> [-o <FORMAT>]", ipam_show_info},
 	{0},
 };
 
-static const struct option_spec options[] = {OPTION_OUTPUT, {0}};
+static const struct option_spec options[] = {
+	{"--force", "Release an address although an endpoint or a tunnel uses it."},
+	OPTION_OUTPUT,
+	{0},
+};
 
 const struct command command_ipam = {
 	.name = "ipam",
 	.summary = "Single addresses of the pools",
-	.description = "Show what an address was assigned for, or release it. Releasing does not touch the\n"
-		       "endpoint that uses the address.",
+	.description = "Show what an address was assigned for, or release it. An address that is in use is\n"
+		       "released only with --force, which does not touch the endpoint that uses it.",
 	.forms = forms,
 	.options = options,
 };

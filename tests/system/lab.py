@@ -432,8 +432,12 @@ class Machine:
         return status
 
     def calicoctl(self, *arguments, check=True, **options):
-        """Standard output as printed; with check=False the completed process."""
-        done = self.run(f"{BUILD}/calicoctl", *arguments, check=check, **options)
+        """Standard output as printed; with check=False the completed process. `status` may have found problems."""
+        done = self.run(f"{BUILD}/calicoctl", *arguments, check=False, **options)
+        accepted = (0, 3) if arguments[0] == "status" else (0,)
+        if check and done.returncode not in accepted:
+            raise Failure(f"calicoctl {' '.join(map(str, arguments))}: status {done.returncode}\n"
+                          f"{done.stdout}{done.stderr}")
         return done.stdout if check else done
 
     # What the kernel holds

@@ -285,9 +285,52 @@ def test_status_without_datastore(etcd_host):
     etcd_host.node("--ip=172.30.0.11")
     etcd_host.etcd.stop()
     lab.until(lambda: "(no contact: " in etcd_host.calicoctl("status"), what="the daemon's loss of contact")
-    shown = etcd_host.calicoctl("status")
+    done = etcd_host.calicoctl("status", check=False)
+    shown = done.stdout
+    assert done.returncode == 3
     assert "Error connecting to etcd.  Ensure ETCD_ENDPOINTS or ETCD_AUTHORITY is set properly.\n" in shown
     assert shown.count("IP: unknown    AS Number: unknown\n") == 2
+
+
+def status_is(host, status, text):
+    """Waits until `status` ends with this status and shows the text."""
+    def looks():
+        done = host.calicoctl("status", check=False)
+        return done.returncode == status and text in done.stdout
+    try:
+        lab.until(looks, what=f"status {status} and '{text}'")
+    except lab.Failure as failure:
+        done = host.calicoctl("status", check=False)
+        raise lab.Failure(f"{failure}: status {done.returncode}\n{done.stdout}") from failure
+
+
+def test_exit_status_of_status(etcd_host):
+    """0: all is well; 1: no daemon; 3: it runs, and something is wrong, which is named with the reason."""
+    assert etcd_host.calicoctl("status", check=False).returncode == 1
+    etcd_host.node("--ip=172.30.0.11")
+    status_is(etcd_host, 0, "Problems: none")
+    put = etcd_host.etcd.etcdctl  # v2: "set", "rm"
+    key = f"/calico/v1/host/{etcd_host.name}/workload/o/w/endpoint/one"
+    endpoint = {"state": "active", "name": "calione", "mac": "ee:ee:ee:ee:ee:ee", "profile_ids": [],
+                "ipv4_nets": ["10.65.0.1/32"], "ipv6_nets": []}
+    put("set", key, json.dumps(endpoint))
+    status_is(etcd_host, 3, "| o/w/one                 | calione   | waiting for its interface | "
+                            "there is no interface calione")
+    etcd_host.run("ip", "link", "add", "calione", "type", "veth", "peer", "name", "other")
+    status_is(etcd_host, 0, "Endpoints: 1 of 1 up")
+    etcd_host.run("ip", "link", "set", "calione", "down")
+    status_is(etcd_host, 3, "'ip link set calione up' ends that")
+    etcd_host.run("ip", "link", "set", "calione", "up")
+    status_is(etcd_host, 0, "Endpoints: 1 of 1 up")
+    put("set", key, json.dumps(endpoint | {"state": "inactive"}))
+    status_is(etcd_host, 0, "its state in the datastore is not 'active'")  # as it shall be
+    put("rm", key)
+    put("set", "/calico/v1/policy/profile/web/tags", "{")
+    status_is(etcd_host, 3, "| /calico/v1/policy/profile/web/tags")
+    put("rm", "/calico/v1/policy/profile/web/tags")
+    status_is(etcd_host, 0, "Problems: none")
+    etcd_host.calicoctl("node", "stop")
+    assert etcd_host.calicoctl("status", check=False).returncode == 1
 
 
 def test_status_of_a_daemon_that_hangs(host):

@@ -59,6 +59,14 @@ void problem_set(struct problem **problems, const char *object, const char *text
 	HASH_ADD_STR(*problems, object, problem);
 }
 
+const char *problem_text(const struct problem *problems, const char *object)
+{
+	struct problem *problem;
+
+	HASH_FIND_STR(problems, object, problem);
+	return problem ? problem->text : NULL;
+}
+
 void problems_free(struct problem **problems)
 {
 	struct problem *problem, *next;

@@ -9,6 +9,8 @@ struct problem;
 
 /* text NULL: solved. Sets, replaces or removes; the same text again changes nothing. */
 void problem_set(struct problem **problems, const char *object, const char *text);
+/* NULL: there is none. */
+const char *problem_text(const struct problem *problems, const char *object);
 void problems_free(struct problem **problems);
 /* Appends {"object": .., "text": ..} for each. */
 void problems_json(const struct problem *problems, json_t *list);

@@ -2,6 +2,7 @@
 /* The agent's state for `calicoctl status`. */
 #include "agent/state.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,20 +13,47 @@
 #include "reasons.h"
 #include "util/version.h"
 
+/* "up", or what it is instead and why. */
+static const char *endpoint_state(const struct agent *agent, const struct local_endpoint *ep, struct err *why)
+{
+	const char *name = ep->model->name, *problem = problem_text(agent->of_generation, ep->key);
+
+	if (problem) {
+		err_set(why, EIO, "%s", problem);
+		return ep->slot ? "error" : "waiting for its interface";
+	}
+	if (!ep->slot) {
+		err_set(why, ENODEV, "there is no interface %s", name);
+		return "waiting for its interface";
+	}
+	if (!ep->enforced) {
+		err_set(why, EAGAIN, "%s",
+			agent->phase == PHASE_ACTIVE ? "its policy is not in force"
+						     : "the datastore has not been read yet");
+		return "error";
+	}
+	if (!ep->model->active) {
+		err_set(why, EIO, "its state in the datastore is not 'active'");
+		return "down";
+	}
+	if (ep->down) {
+		err_set(why, ENETDOWN, "its interface was set down; 'ip link set %s up' ends that", name);
+		return "interface down";
+	}
+	return "up";
+}
+
 static json_t *endpoints_json(const struct agent *agent)
 {
 	json_t *list = json_array();
 
 	for (const struct local_endpoint *ep = agent->endpoints; ep; ep = ep->hh.next) {
-		const char *state = !ep->slot		? "waiting for its interface"
-				    : !ep->enforced	? "error"
-				    : ep->down		? "interface down"
-				    : ep->model->active ? "up"
-							: "down";
+		struct err why = {""};
+		const char *state = endpoint_state(agent, ep, &why);
 
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:i}", "key", ep->key, "interface",
-						ep->model->name, "state", state, "slot", (int)ep->slot));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:i}", "key", ep->key,
+						      "interface", ep->model->name, "state", state, "why",
+						      why.text, "slot", (int)ep->slot));
 	}
 	return list;
 }

@@ -92,11 +92,12 @@ static int show_family(struct ctl *ctl, const struct identity *identity, unsigne
 
 static int show_routing(struct ctl *ctl)
 {
+	bool answers = ctl_answers(ctl);
 	struct identity identity = {.ip = {"unknown", "unknown"}, .as = "unknown"};
 	bool registered = true;
 	int status;
 
-	if (!ctl_answers(ctl)) {
+	if (!answers) {
 		out_say(&ctl->out, "Error connecting to %s.",
 			ctl->config->endpoint_count ? "etcd.  Ensure ETCD_ENDPOINTS or ETCD_AUTHORITY is set "
 						      "properly"
@@ -111,7 +112,9 @@ static int show_routing(struct ctl *ctl)
 	status = show_family(ctl, &identity, 4);
 	if (status == STATUS_DONE)
 		status = show_family(ctl, &identity, 6);
-	return status == STATUS_DONE && !registered ? STATUS_FAILED : status;
+	if (status == STATUS_DONE && !registered)
+		return STATUS_FAILED;
+	return status == STATUS_DONE && !answers ? STATUS_UNHEALTHY : status;
 }
 
 static int not_running(struct ctl *ctl)
@@ -128,6 +131,7 @@ static int status(struct ctl *ctl, const struct args *args)
 	struct err err;
 	pid_t pid;
 	int routing, answer;
+	bool healthy;
 
 	if (!check_runtime(&ctl->out, args))
 		return STATUS_FAILED;
@@ -148,13 +152,15 @@ static int status(struct ctl *ctl, const struct args *args)
 			  version, commit ? commit : "unknown", VERSION_DATA_MODEL);
 	out_prose(&ctl->out, "\n");
 	routing = show_routing(ctl);
+	healthy = answer == 0 && status_is_healthy(daemon);
 	if (answer == 0)
 		status_show_daemon(ctl, daemon);
 	else if (routing != STATUS_ROOT)
-		answer = ctl_failed(ctl, "calico-node (process %d) does not say how it is: %s.", (int)pid,
-				    err.text);
+		ctl_failed(ctl, "calico-node (process %d) does not say how it is: %s.", (int)pid, err.text);
 	json_decref(daemon);
-	return routing != STATUS_DONE ? routing : answer;
+	if (routing == STATUS_DONE && !healthy)
+		routing = answer == 0 ? STATUS_UNHEALTHY : STATUS_FAILED;
+	return routing;
 }
 
 static const struct form forms[] = {
@@ -174,7 +180,12 @@ const struct command command_status = {
 	.summary = "State of this host: routing, policy, problems",
 	.description =
 		"Shows whether calico-node runs on this host, its BGP sessions, its contact with the\n"
-		"datastore, what it cannot do and why, and how many packets it dropped for which reason.",
+		"datastore, what it cannot do and why, and how many packets it dropped for which reason.\n"
+		"\n"
+		"Exit status: 0 when all is well; 1 when calico-node does not run or does not answer, or\n"
+		"this host is not in the datastore; 2 when it must be run as root; 3 when calico-node runs\n"
+		"and something is wrong: no contact with the datastore or not in sync with it, a problem,\n"
+		"or an endpoint that is not up. BGP sessions do not count.",
 	.forms = forms,
 	.options = options,
 };

@@ -12,6 +12,8 @@
 #define STATUS_DONE   0
 #define STATUS_FAILED 1
 #define STATUS_ROOT   2
+/* Of `status`: the daemon runs, but not all is well. */
+#define STATUS_UNHEALTHY 3
 /* Returned by a handler when the words cannot be what the usage lines mean: usage on stderr, status 1. */
 #define STATUS_USAGE (-1)
 

@@ -10,6 +10,12 @@ static const struct column problem_columns[] = {
 	{"Object", "object", COLUMN_TEXT},
 	{"Problem", "text", COLUMN_TEXT},
 };
+static const struct column endpoint_columns[] = {
+	{"Endpoint that is not up", "endpoint", COLUMN_TEXT},
+	{"Interface", "interface", COLUMN_TEXT},
+	{"State", "state", COLUMN_TEXT},
+	{"Reason", "why", COLUMN_TEXT},
+};
 static const struct column drop_columns[] = {
 	{"Interface", "interface", COLUMN_TEXT},
 	{"Reason of drops", "reason", COLUMN_TEXT},
@@ -90,6 +96,35 @@ static void show_enforcement(struct ctl *ctl, const json_t *daemon)
 	}
 }
 
+/* By key rather than by id: ids of Docker's endpoints say little, others may be equal on one host. */
+static const char *endpoint_name(struct ctl *ctl, const json_t *endpoint)
+{
+	struct key_parts parts;
+
+	key_parse(text_of(endpoint, "key"), &parts);
+	return parts.kind == KEY_IS_ENDPOINT
+		       ? ctl_text(ctl, "%s/%s/%s", parts.orchestrator, parts.workload, parts.name)
+		       : text_of(endpoint, "key");
+}
+
+static void show_endpoints(struct ctl *ctl, const json_t *daemon)
+{
+	const json_t *endpoints = json_object_get(daemon, "endpoints"), *endpoint;
+	struct table table;
+	size_t i;
+
+	table_init(&table, endpoint_columns, 4);
+	table.left = true;
+	json_array_foreach (endpoints, i, endpoint) {
+		if (strcmp(text_of(endpoint, "state"), "up") != 0)
+			table_add(&table, endpoint_name(ctl, endpoint), text_of(endpoint, "interface"),
+				  text_of(endpoint, "state"), text_of(endpoint, "why"));
+	}
+	if (table.row_count)
+		out_table(&ctl->out, NULL, &table);
+	table_done(&table);
+}
+
 static void show_uplinks(struct ctl *ctl, const json_t *daemon)
 {
 	const json_t *uplinks = json_object_get(daemon, "uplinks"), *uplink;
@@ -158,8 +193,26 @@ void status_show_daemon(struct ctl *ctl, json_t *daemon)
 	out_prose(&ctl->out, "Policy status\n");
 	show_datastore(ctl, daemon);
 	show_enforcement(ctl, daemon);
+	show_endpoints(ctl, daemon);
 	show_uplinks(ctl, daemon);
 	show_problems(ctl, daemon);
 	show_drops(ctl, daemon);
 	out_prose(&ctl->out, "\n");
+}
+
+bool status_is_healthy(const json_t *daemon)
+{
+	const json_t *endpoints = json_object_get(daemon, "endpoints"), *endpoint;
+	bool up = true;
+	size_t i;
+
+	json_array_foreach (endpoints, i, endpoint) {
+		const char *state = text_of(endpoint, "state");
+
+		/* "down" is what the datastore wants of it. */
+		up &= !strcmp(state, "up") || !strcmp(state, "down");
+	}
+	return up && json_is_true(json_object_get(daemon, "in_sync")) &&
+	       json_is_true(json_object_get(json_object_get(daemon, "datastore"), "connected")) &&
+	       !json_array_size(json_object_get(daemon, "problems"));
 }

@@ -7,5 +7,10 @@
 
 /* Members that are missing, or of another type, are shown as unknown. */
 void status_show_daemon(struct ctl *ctl, json_t *daemon);
+/*
+ * Whether the daemon is in contact with the datastore and in sync, has no problem, and each endpoint that is
+ * to be up is.
+ */
+bool status_is_healthy(const json_t *daemon);
 
 #endif

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Other software meddles with what calico-node put on the host."""
 
+import contextlib
 import json
+import os
+import select
+import shutil
+import signal
+import socket
+import time
 
 import pytest
 
 from lab import until
 
 
-def filters(machine, interface):
-    shown = machine.run("tc", "-json", "filter", "show", "dev", interface, "ingress").stdout.strip()
+def filters(machine, interface, direction="ingress"):
+    shown = machine.run("tc", "-json", "filter", "show", "dev", interface, direction, check=False).stdout.strip()
     return json.loads(shown or "[]")
 
 
@@ -225,3 +232,150 @@ def test_endpoint_without_interface_gives_its_address_no_rights(cluster_machine)
     machine.calicoctl("profile", "databases", "rule", "add", "inbound", "allow", "tcp", "to", "ports", "3307")
     until(lambda: machine.connects("app", database, 3307, seconds=1), what="the later rule's effect")
     assert not machine.connects("app", database, 3306, seconds=1)
+
+
+class Scene:
+    """A server with a friend of its network and a foe of another one, who never stops sending to it."""
+
+    def __init__(self, machine):
+        self.machine = machine
+        machine.create_network("one")
+        machine.create_network("two")
+        self.server = machine.start_echo("server", "one", 3306)
+        machine.start("friend", "one")
+        before = set(machine.links())
+        machine.start("foe", "two")
+        self.foe = next(name for name in set(machine.links()) - before if name.startswith("cali"))
+        self.receiver = machine.socket("server", socket.AF_INET, socket.SOCK_DGRAM)
+        self.receiver.bind((self.server, 9000))
+        self.sender = machine.socket("foe", socket.AF_INET, socket.SOCK_DGRAM)
+        until(self.friend_connects, what="the friend's connection")
+        self.passed = 0
+
+    def friend_connects(self):
+        return self.machine.connects("friend", self.server, 3306, seconds=1)
+
+    def send(self, seconds=0.005):
+        with contextlib.suppress(OSError):  # an ICMP error
+            self.sender.sendto(b"denied", (self.server, 9000))
+        while select.select([self.receiver], [], [], seconds)[0]:
+            self.receiver.recv(100)
+            self.passed += 1
+
+    def until(self, condition, seconds=10, what="the repair"):
+        """Sends what is denied until the condition holds, and a little longer."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            self.send()
+            assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        for _ in range(20):
+            self.send()
+        assert self.passed == 0
+        assert self.friend_connects()
+        assert not self.machine.connects("foe", self.server, 3306, seconds=1)
+
+    def repairs(self):
+        return json.loads(self.machine.calicoctl("status", "-o", "json"))["daemon"]["repairs"]
+
+
+@pytest.fixture(params=["tcx", "clsact"])
+def scene(request, network, image):
+    with network.machine("host-a", image=image) as machine:
+        machine.start_node(f"--attach={request.param}")
+        machine.start_docker()
+        made = Scene(machine)
+        made.attach = request.param
+        yield made
+
+
+def pins(machine):
+    return sorted(os.path.join(path, name) for path, _, names in os.walk(machine.path("bpf", "calico"))
+                  for name in names)
+
+
+def test_removed_pins_open_nothing_and_come_back(scene):
+    machine = scene.machine
+    top = machine.path("bpf", "calico")
+    before = pins(machine)
+
+    def is_whole():
+        return pins(machine) == before
+
+    for entry in os.listdir(top):
+        shutil.rmtree(os.path.join(top, entry))
+    scene.until(is_whole)
+    assert scene.repairs()["pins"] >= len(before)
+    assert "another program removed" in machine.log("node")
+    shutil.rmtree(os.path.join(top, "v1", "programs"))
+    scene.until(is_whole)
+    os.unlink(os.path.join(top, "v1", "flow4"))
+    scene.until(is_whole)
+    machine.run("umount", "-l", machine.path("bpf"))
+    scene.until(is_whole)
+    # The next run finds everything.
+    machine.stop_node(signal.SIGKILL)
+    scene.send()
+    machine.start_node(f"--attach={scene.attach}")
+    scene.until(is_whole)
+
+
+def detach_links(machine, interface):
+    for suffix in ("_in", "_out"):
+        machine.run("bpftool", "link", "detach", "pinned", machine.path("bpf", "calico", "v1", "links",
+                                                                        interface + suffix))
+
+
+def take_programs(scene, interface):
+    if scene.attach == "tcx":
+        detach_links(scene.machine, interface)
+    else:
+        scene.machine.run("tc", "qdisc", "del", "dev", interface, "clsact")
+
+
+def test_detached_programs_open_nothing_and_come_back(scene):
+    for times in range(1, 4):
+        take_programs(scene, scene.foe)
+        scene.until(lambda: scene.repairs()["programs"] >= times, 3)
+
+
+def test_single_filter_opens_nothing_and_comes_back(scene):
+    if scene.attach != "clsact":
+        pytest.skip("tcx has no filters")
+    machine = scene.machine
+    for direction in ("ingress", "egress") * 3:
+        machine.run("tc", "filter", "del", "dev", scene.foe, direction)
+        scene.until(lambda: filters(machine, scene.foe, direction), 3)
+
+
+def test_programs_lost_without_the_daemon_leave_nothing_open(scene):
+    machine = scene.machine
+    machine.stop_node(signal.SIGKILL)
+    take_programs(scene, scene.foe)
+    for _ in range(100):
+        scene.send()
+    assert scene.passed == 0
+    assert not machine.connects("foe", scene.server, 3306, seconds=1)
+    machine.start_node(f"--attach={scene.attach}")
+    scene.until(scene.friend_connects)
+
+
+@pytest.mark.parametrize("rule", ["nft delete table inet calico", "nft flush ruleset"])
+def test_guard_comes_back(machine, rule):
+    def guard():
+        return "iifname \"cali*\"" in machine.run("nft", "list", "table", "inet", "calico", check=False).stdout
+
+    machine.create_network("one")
+    machine.start("one", "one")
+    assert guard()
+    machine.run(*rule.split())
+    until(guard, what="the guard's return")
+
+
+def test_programs_of_an_uplink_come_back(machine):
+    def repairs():
+        return json.loads(machine.calicoctl("status", "-o", "json"))["daemon"]["repairs"]["programs"]
+
+    until(lambda: os.path.exists(machine.path("bpf", "calico", "v1", "links", "eth0_out")), what="the uplink")
+    assert repairs() == 0
+    detach_links(machine, "eth0")
+    until(lambda: repairs() == 1, 3, what="the uplink's programs")

@@ -23,8 +23,7 @@
 #include "dataplane/bpffs.h"
 #include "util/task.h"
 
-/* From the first event to the repair, so that a whole directory is gone by then; longer after a repair, lest
- * two programs fight. */
+/* From the last event to the repair, so that a whole directory is gone by then; and from the first one. */
 #define SETTLE_MS 100
 #define REPAIR_MS 500
 
@@ -48,7 +47,7 @@ struct pins {
 	int inotify_fd, mounts_fd, epoll_fd;
 	int watch[FOLDERS]; /* of inotify, by folder */
 	struct event *changed, *mounted, *settled;
-	bool repaired; /* the last look changed something */
+	int64_t first; /* event that is not settled, in ms; 0: none */
 	void (*restored)(void *arg, int count, const struct err *err);
 	void *arg;
 };
@@ -274,7 +273,7 @@ static void on_settled(evutil_socket_t fd, short what, void *arg)
 	struct err err = {""};
 	int count = restore(pins, &err);
 
-	pins->repaired = count != 0;
+	pins->first = 0;
 	if (count)
 		pins->restored(pins->arg, count, &err);
 	if (count < 0)
@@ -283,10 +282,12 @@ static void on_settled(evutil_socket_t fd, short what, void *arg)
 
 static void settle(struct pins *pins)
 {
-	int ms = pins->repaired ? REPAIR_MS : SETTLE_MS;
-	struct timeval delay = {.tv_sec = 0, .tv_usec = ms * 1000};
+	static const struct timeval delay = {.tv_usec = SETTLE_MS * 1000};
+	int64_t now = task_clock_ms();
 
-	if (!event_pending(pins->settled, EV_TIMEOUT, NULL))
+	if (!pins->first)
+		pins->first = now;
+	if (now - pins->first < REPAIR_MS - SETTLE_MS || !event_pending(pins->settled, EV_TIMEOUT, NULL))
 		event_add(pins->settled, &delay);
 }
 

@@ -289,7 +289,7 @@ def scene(request, network, image):
 
 
 def pins(machine):
-    return sorted(os.path.join(path, name) for path, _, names in os.walk(machine.path("bpf", "calico"))
+    return sorted(os.path.join(path, name) for path, _, names in os.walk(machine.path("bpf", "calico", "v1"))
                   for name in names)
 
 
@@ -317,6 +317,7 @@ def test_removed_pins_open_nothing_and_come_back(scene):
     scene.send()
     machine.start_node(f"--attach={scene.attach}")
     scene.until(is_whole)
+    machine.run("umount", "-l", top)
 
 
 def detach_links(machine, interface):

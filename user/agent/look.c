@@ -13,9 +13,9 @@
 
 #include "util/log.h"
 
-#define SETTLE_MS    10 /* one look for all events of one command */
+#define SETTLE_MS    1 /* one look for all events of one command */
 #define LINKS_MS     1000
-#define EVERYTHING_S 5
+#define EVERYTHING_S 60
 
 struct dirty {
 	int ifindex;

@@ -356,9 +356,18 @@ static int action_of_xdp(__u32 action)
 void progrun_packet(struct progrun *progrun, const struct hook *hook, const struct packet *packet,
 		    struct run *ret)
 {
+	progrun_super_packet(progrun, hook, packet, 0, ret);
+}
+
+void progrun_super_packet(struct progrun *progrun, const struct hook *hook, const struct packet *packet,
+			  __u32 gso_size, struct run *ret)
+{
 	struct traffic before[DROP_REASON_COUNT], after[DROP_REASON_COUNT];
-	struct __sk_buff in = {
-		.ifindex = hook->ifindex, .ingress_ifindex = hook->ingress, .mark = hook->mark};
+	struct __sk_buff in = {.ifindex = hook->ifindex,
+			       .ingress_ifindex = hook->ingress,
+			       .mark = hook->mark,
+			       .gso_size = gso_size,
+			       .gso_segs = gso_size ? 2 : 0};
 	struct __sk_buff out = {0};
 	struct xdp_md xdp = {.data_end = packet->length, .ingress_ifindex = hook->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->data, .data_size_in = packet->length,

@@ -50,6 +50,9 @@ struct hook {
 };
 void progrun_packet(struct progrun *progrun, const struct hook *hook, const struct packet *packet,
 		    struct run *ret);
+/* The same of a super-packet, to be cut into parts of that size. */
+void progrun_super_packet(struct progrun *progrun, const struct hook *hook, const struct packet *packet,
+			  __u32 gso_size, struct run *ret);
 /* Runs one of the sweep programs on `sweep` in place. */
 void progrun_sweep(struct progrun *progrun, enum program program, struct sweep *sweep);
 

@@ -43,6 +43,32 @@ void agent_set_problem(struct agent *agent, const char *object, const char *text
 		 text ? text : "");
 }
 
+int agent_wait_restored(struct agent *agent, struct err *err)
+{
+	return agent_fails ? err_set(err, EAGAIN, "not compared yet") : 0;
+}
+
+static bool agent_is_distrustful;
+
+bool agent_is_trusted(const struct agent *agent)
+{
+	return !agent_is_distrustful;
+}
+
+/* The copy of one value. */
+static char remembered_key[256], remembered_value[4096];
+
+void agent_remember(struct agent *agent, const char *key, const char *value)
+{
+	snprintf(remembered_key, sizeof(remembered_key), "%s", value ? key : "");
+	snprintf(remembered_value, sizeof(remembered_value), "%s", value ? value : "");
+}
+
+char *agent_recall(struct agent *agent, const char *key)
+{
+	return strcmp(key, remembered_key) ? NULL : strdup(remembered_value);
+}
+
 static char answer_text[4096]; /* of the last call: the answer, or the error's text */
 
 static inline void forget_file(const char *name)
@@ -84,6 +110,8 @@ static inline int setup_plugin(void **state)
 	agent_fails = false;
 	held_address = (struct addr){0};
 	*problem_text = '\0';
+	agent_is_distrustful = false;
+	*remembered_key = '\0';
 	assert_int_equal(collector_start(&plugin, &plugin.collector, &err), 0);
 	fixture->plugin = &plugin;
 	return 0;

@@ -89,6 +89,11 @@ static void refresh(evutil_socket_t fd, short events, void *arg)
 	event_add(agent->refresh_event, &next);
 }
 
+static void look_for_unclaimed(evutil_socket_t fd, short events, void *arg)
+{
+	unclaimed_tell(arg);
+}
+
 static void settle(evutil_socket_t fd, short events, void *arg)
 {
 	memory_trim();
@@ -138,13 +143,17 @@ int agent_start(const struct config *config, const struct agent_options *options
 		r = netlink_watch_start(&netlink_ops, agent, &agent->netlink_watch, err);
 	if (r < 0)
 		goto fail;
+	r = mirror_start(agent, err);
+	if (r < 0)
+		goto fail;
 	tell_settings(agent);
 	r = repair_start(agent, err);
 	if (r < 0)
 		goto fail;
 	agent->refresh_event = evtimer_new(task_base(), refresh, agent);
 	agent->settle_event = evtimer_new(task_base(), settle, agent);
-	if (!agent->refresh_event || !agent->settle_event) {
+	agent->unclaimed_event = evtimer_new(task_base(), look_for_unclaimed, agent);
+	if (!agent->refresh_event || !agent->settle_event || !agent->unclaimed_event) {
 		r = err_set(err, ENOMEM, "cannot start the agent: out of memory");
 		goto fail;
 	}
@@ -174,6 +183,9 @@ void agent_stop(struct agent *agent)
 		event_free(agent->refresh_event);
 	if (agent->settle_event)
 		event_free(agent->settle_event);
+	if (agent->unclaimed_event)
+		event_free(agent->unclaimed_event);
+	strings_done(&agent->unclaimed);
 	problems_free(&agent->problems);
 	pins_close(agent->pins);
 	free(agent);
@@ -197,14 +209,21 @@ int agent_apply_endpoint(struct agent *agent, const char *key, const struct work
 	free(text);
 	if (r < 0)
 		return err_prefix(err, r, "endpoint %s", endpoint->name);
+	text = workload_endpoint_format(copy);
 	r = endpoints_set(agent, key, copy, err);
-	if (r < 0)
+	if (r < 0) {
 		endpoints_remove(agent, key);
+	} else if (text) {
+		mirror_note(agent, key, text);
+		mirror_flush(agent);
+	}
+	free(text);
 	return r;
 }
 
 void agent_remove_endpoint(struct agent *agent, const char *key)
 {
+	mirror_note(agent, key, NULL);
 	endpoints_remove(agent, key);
 }
 
@@ -213,9 +232,41 @@ void agent_set_problem(struct agent *agent, const char *object, const char *text
 	problem_set(&agent->problems, object, text);
 }
 
+int agent_wait_restored(struct agent *agent, struct err *err)
+{
+	return sync_wait_restored(agent, err);
+}
+
+bool agent_is_trusted(const struct agent *agent)
+{
+	return agent->restored && !agent->restoring && agent->connected && agent->phase == PHASE_ACTIVE;
+}
+
 bool agent_has_address(const struct agent *agent, const struct addr *addr)
 {
 	return endpoints_have(agent, addr);
+}
+
+void agent_remember(struct agent *agent, const char *key, const char *value)
+{
+	mirror_note(agent, key, value);
+}
+
+char *agent_recall(struct agent *agent, const char *key)
+{
+	struct store_list list;
+	char *value = NULL;
+
+	if (mirror_read(agent, &list, NULL) < 0)
+		return NULL;
+	for (size_t i = 0; i < list.count; i++) {
+		if (!strcmp(list.nodes[i].key, key)) {
+			value = list.nodes[i].value;
+			list.nodes[i].value = NULL;
+		}
+	}
+	store_list_done(&list);
+	return value;
 }
 
 bool agent_in_sync(const struct agent *agent)

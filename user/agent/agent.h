@@ -42,6 +42,17 @@ void agent_set_problem(struct agent *agent, const char *object, const char *text
 bool agent_has_address(const struct agent *agent, const struct addr *addr);
 /* Whose an address is that no container may have, "a gateway of this host"; NULL: nobody's. For struct ipam. */
 const char *agent_reserved(void *agent, const struct addr *addr);
+/*
+ * Waits until the datastore was compared with what runs on this host, so that no address is given out that is
+ * in use. -EAGAIN with a clear sentence when the task's deadline passes first.
+ */
+int agent_wait_restored(struct agent *agent, struct err *err);
+/* The datastore says what there is: only then may what it does not have be removed from this host. */
+bool agent_is_trusted(const struct agent *agent);
+/* Keeps a value (NULL: forgets it) in case that the datastore loses it. */
+void agent_remember(struct agent *agent, const char *key, const char *value);
+/* What was kept, to be freed; NULL: nothing. May wait. */
+char *agent_recall(struct agent *agent, const char *key);
 
 /* For `calicoctl status`: a JSON object (new reference). */
 json_t *agent_status(struct agent *agent);

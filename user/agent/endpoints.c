@@ -339,6 +339,7 @@ int endpoints_set(struct agent *agent, const char *key, struct workload_endpoint
 	r = put_in_force(agent, ep, err);
 	problem_set(&agent->of_generation, key, r < 0 && err ? err->text : NULL);
 	tell_of_ports(agent, model, false);
+	unclaimed_look_soon(agent);
 	return r;
 }
 
@@ -363,6 +364,7 @@ void endpoints_remove(struct agent *agent, const char *key)
 	problem_set(&agent->of_generation, key, NULL);
 	if (ep->model)
 		tell_of_ports(agent, ep->model, true);
+	unclaimed_look_soon(agent);
 	HASH_DEL(agent->endpoints, ep);
 	reserved_review_endpoint(agent, ep->model);
 	free_endpoint(ep);
@@ -415,6 +417,7 @@ void endpoints_activate(struct agent *agent)
 			guard_interface(agent, links[i].ifindex, links[i].name);
 	}
 	free(links);
+	unclaimed_look_soon(agent);
 }
 
 static void restore_routes(struct agent *agent, struct local_endpoint *ep)
@@ -496,6 +499,7 @@ void endpoints_link_changed(struct agent *agent, const struct link_info *link, b
 	}
 	if (!ep && !has_prefix(agent, link->name))
 		return;
+	unclaimed_look_soon(agent);
 	if (gone) {
 		const char *name = ep ? ep->model->name : link->name;
 

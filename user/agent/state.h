@@ -122,15 +122,17 @@ struct agent {
 	struct policy_engine *engine;
 	struct store_watch *watch, *affinities, *bgp_hosts;
 	struct node_address *node_addresses;
-	bool registered; /* this host's start-up keys are written */
-	bool syncing;	 /* the task of sync.c runs */
-	bool loading;	 /* a thread loads programs */
-	bool restoring;	 /* the watch's task writes back what the datastore has lost */
-	bool wiped;	 /* it has lost this host, and had no policy since */
+	bool registered;	       /* this host's start-up keys are written */
+	bool syncing;		       /* the task of sync.c runs */
+	bool loading;		       /* a thread loads programs */
+	bool restoring;		       /* a task writes back what the datastore has lost */
+	bool restored;		       /* the datastore was compared with the copy of it */
+	struct strings gone_meanwhile; /* keys that were removed while restoring */
+	struct mirror *mirror;
 	bool stopping;
 	bool connected;
 	char contact[512]; /* why not connected, or what the agent waits for */
-	struct sync_waiter *waiters;
+	struct sync_waiter *waiters, *restored_waiters;
 
 	struct local_endpoint *endpoints;
 	__u8 *slots_used; /* by endpoint slot */
@@ -158,7 +160,9 @@ struct agent {
 	unsigned int repair_looks;	/* so far */
 	bool repair_soon, repair_later; /* a look is due soon; one is due after a pause */
 	struct repair_row forwarding[2];
-	struct event *settle_event; /* when nothing has been done for a while */
+	struct strings unclaimed;      /* interfaces with a reason of their own */
+	struct event *unclaimed_event; /* a while after interfaces or endpoints changed */
+	struct event *settle_event;    /* when nothing has been done for a while */
 	int flows;
 	struct problem *problems;
 	struct problem *of_generation; /* about objects, their policy and interfaces: gone with it */
@@ -184,6 +188,10 @@ int sync_start(struct agent *agent, struct err *err);
 void sync_stop(struct agent *agent);
 /* Waits until the agent is active. -EAGAIN with the reason when the task's deadline passes first. */
 int sync_wait(struct agent *agent, struct err *err);
+/* The datastore was compared with the copy of it: addresses may be given out. */
+void restored(struct agent *agent);
+/* Waits for that. -EAGAIN with the reason when the task's deadline passes first. */
+int sync_wait_restored(struct agent *agent, struct err *err);
 /* One datastore value into the model and the engine; value NULL: gone. */
 void sync_apply(struct agent *agent, const char *key, const char *value);
 
@@ -212,6 +220,12 @@ void endpoints_link_changed(struct agent *agent, const struct link_info *link, b
 /* Whether one that has its interface has the address. */
 bool endpoints_have(const struct agent *agent, const struct addr *addr);
 void endpoints_free(struct agent *agent);
+
+/* unclaimed.c: a problem for interfaces of containers that no endpoint names; in a moment, or now. */
+void unclaimed_look_soon(struct agent *agent);
+void unclaimed_tell(struct agent *agent);
+/* Why one of them has no endpoint. Told until the interface goes. */
+void unclaimed_set_reason(struct agent *agent, const char *interface, const char *text);
 
 /*
  * repair.c: what others change of interfaces of endpoints, and of the host's forwarding, is set back.
@@ -291,11 +305,29 @@ void screening_forget(struct agent *agent, const struct agent_uplink *up);
 
 /* startup.c: registration of this host in the datastore. May wait. */
 int startup_register(struct agent *agent, struct err *err);
-/*
- * restore.c: whether this snapshot, one after the first, is of a datastore that only has other things to say;
- * < 0 while it is one that was emptied. May wait.
- */
+/* restore.c: what the datastore has lost, written back from the copy. All may wait. */
+/* Before anything of a generation is read; then restored() is called. */
+int restore_before_start(struct agent *agent, struct err *err);
+/* Whether to believe a snapshot, the first one of a generation or a later one. -EAGAIN: it is to be read
+ * again. */
+int restore_first(struct agent *agent, const struct store_list *snapshot, struct err *err);
 int restore_believe(struct agent *agent, const struct store_list *snapshot, struct err *err);
+/* The end of this directory is a loss until restore_believe() agrees. */
+bool restore_is_precious(const struct agent *agent, const char *directory);
+
+/* mirror.c: the copy in the state directory. */
+int mirror_start(struct agent *agent, struct err *err);
+void mirror_stop(struct agent *agent);
+/* One value of the datastore; NULL: gone. Keeps what belongs into the copy; it is in the file soon. */
+void mirror_note(struct agent *agent, const char *key, const char *value);
+void mirror_flush(struct agent *agent); /* into the file at once; only in a task */
+/* Makes the copy equal to a snapshot that is believed. */
+void mirror_replace(struct agent *agent, const struct store_list *snapshot);
+int mirror_read(struct agent *agent, struct store_list *ret, struct err *err);
+/* -EREMCHG: it is another datastore than that of the copy, or an older state of it. May wait. */
+int mirror_compare(struct agent *agent, struct err *err);
+/* The present datastore is the one that is believed. May wait. */
+int mirror_renew(struct agent *agent, struct err *err);
 /* tunnel.c: keeps or takes this host's tunnel address. May wait. */
 int tunnel_register(struct agent *agent, struct err *err);
 

@@ -23,38 +23,62 @@
 
 /* ---- waiting for it ---- */
 
-static void wake_waiters(struct agent *agent)
+static void wake_waiters(struct sync_waiter **list)
 {
-	struct sync_waiter *waiter = agent->waiters;
+	struct sync_waiter *waiter = *list;
 
-	agent->waiters = NULL;
+	*list = NULL;
 	for (struct sync_waiter *next; waiter; waiter = next) {
 		next = waiter->next;
 		wait_wake(&waiter->wait);
 	}
 }
 
-int sync_wait(struct agent *agent, struct err *err)
+static int wait_in(struct sync_waiter **list)
 {
-	struct sync_waiter waiter = {.next = agent->waiters};
+	struct sync_waiter waiter = {.next = *list};
 	int r;
 
-	if (agent->phase == PHASE_ACTIVE)
-		return 0;
-	agent->waiters = &waiter;
+	*list = &waiter;
 	r = wait_for(&waiter.wait, task_time_left(STORE_TIMEOUT_MS));
-	for (struct sync_waiter **w = &agent->waiters; *w; w = &(*w)->next) {
+	for (struct sync_waiter **w = list; *w; w = &(*w)->next) {
 		if (*w == &waiter) {
 			*w = waiter.next;
 			break;
 		}
 	}
-	if (!r && agent->phase == PHASE_ACTIVE)
+	return r;
+}
+
+int sync_wait(struct agent *agent, struct err *err)
+{
+	if (agent->phase == PHASE_ACTIVE)
+		return 0;
+	if (!wait_in(&agent->waiters) && agent->phase == PHASE_ACTIVE)
 		return 0;
 	return err_set(
 		err, EAGAIN,
 		"policy cannot be enforced before the datastore has been read (%s); see 'calicoctl status'",
 		*agent->contact ? agent->contact : "reading it now");
+}
+
+int sync_wait_restored(struct agent *agent, struct err *err)
+{
+	if (agent->restored)
+		return 0;
+	if (!wait_in(&agent->restored_waiters) && agent->restored)
+		return 0;
+	return err_set(
+		err, EAGAIN,
+		"addresses are not given out before the datastore was compared with what runs here (%s); see "
+		"'calicoctl status'",
+		*agent->contact ? agent->contact : "reading it now");
+}
+
+void restored(struct agent *agent)
+{
+	agent->restored = true;
+	wake_waiters(&agent->restored_waiters);
 }
 
 /* ---- one value ---- */
@@ -206,6 +230,8 @@ void sync_apply(struct agent *agent, const char *key, const char *value)
 	struct err err = {""};
 	struct key_parts parts;
 
+	if (agent->phase == PHASE_ACTIVE)
+		mirror_note(agent, key, value);
 	key_parse(key, &parts);
 	switch (parts.kind) {
 	case KEY_OTHER:
@@ -295,7 +321,7 @@ static void on_in_sync(void *arg)
 	agent->contact[0] = '\0';
 	log_info("agent", "in sync with the datastore; policy is enforced (%s)",
 		 dataplane_attach_mode(agent->dataplane));
-	wake_waiters(agent);
+	wake_waiters(&agent->waiters);
 }
 
 static void on_contact(void *arg, bool connected, const char *why)
@@ -307,14 +333,32 @@ static void on_contact(void *arg, bool connected, const char *why)
 	problem_set(&agent->problems, "datastore", connected ? NULL : agent->contact);
 }
 
+/* Contact may have been lost before, for a reason that says less. */
+static int judged(struct agent *agent, int r, const struct err *err)
+{
+	if (r < 0)
+		on_contact(agent, false, err->text);
+	return r;
+}
+
 static int on_snapshot(void *arg, const struct store_list *snapshot, struct err *err)
 {
-	int r = restore_believe(arg, snapshot, err);
+	return judged(arg, restore_believe(arg, snapshot, err), err);
+}
 
-	/* Contact may have been lost before, for a reason that says less. */
-	if (r < 0)
-		on_contact(arg, false, err->text);
-	return r;
+static int on_first_snapshot(void *arg, const struct store_list *snapshot, struct err *err)
+{
+	return judged(arg, restore_first(arg, snapshot, err), err);
+}
+
+static bool on_directory_gone(void *arg, const char *directory)
+{
+	return restore_is_precious(arg, directory);
+}
+
+static int on_new_connection(void *arg, struct err *err)
+{
+	return mirror_compare(arg, err);
 }
 
 static const struct store_watch_ops watch_ops = {
@@ -322,6 +366,9 @@ static const struct store_watch_ops watch_ops = {
 	.in_sync = on_in_sync,
 	.contact = on_contact,
 	.believe = on_snapshot,
+	.first = on_first_snapshot,
+	.precious = on_directory_gone,
+	.same = on_new_connection,
 };
 
 /* ---- bringing up ---- */
@@ -341,7 +388,6 @@ static void drop_generation(struct agent *agent)
 	host_endpoints_free(agent);
 	dataplane_close(agent->dataplane);
 	agent->dataplane = NULL;
-	agent->wiped = false;
 	/* The next snapshot brings those that still exist, and what is wrong with them. */
 	endpoints_free(agent);
 	reserved_hosts_doubtful(agent);
@@ -497,9 +543,9 @@ static int read_parameters(struct agent *agent, struct err *err)
 /* What a failure is about, in *ret_about. */
 static int bring_up(struct agent *agent, const char **ret_about, struct err *err)
 {
-	int r = 0;
+	int r = restore_before_start(agent, err);
 
-	if (!agent->registered) {
+	if (!r && !agent->stopping && !agent->registered) {
 		r = startup_register(agent, err);
 		agent->registered = !r;
 	}
@@ -591,8 +637,10 @@ void sync_stop(struct agent *agent)
 	agent->phase = PHASE_WAITING;
 	while (agent->loading || agent->restoring) /* the thread uses our configuration, the task ourselves */
 		event_base_loop(task_base(), EVLOOP_ONCE);
-	wake_waiters(agent);
+	wake_waiters(&agent->waiters);
+	wake_waiters(&agent->restored_waiters);
 	drop_generation(agent);
+	mirror_stop(agent);
 	commit_stop(agent);
 	felix_values_free(agent->felix_values);
 }

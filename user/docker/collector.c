@@ -16,6 +16,7 @@
 #define YOUNG_S	     60
 #define YOUNG_MS     (YOUNG_S * 1000)
 #define RUN_LIMIT_MS 30000
+#define DISTRUST_S   1 /* between two looks whether the datastore is believed */
 
 /* Something that looks dead, by id or interface name, and since when it has. */
 struct suspect {
@@ -245,14 +246,20 @@ static int collect_interfaces(struct collector *collector, const struct snapshot
 	return rc;
 }
 
+struct collection {
+	const struct agent *agent;
+	const struct snapshot *snapshot;
+};
+
 static bool is_lost_address(void *arg, const struct addr *addr, long age_s)
 {
-	const struct snapshot *snapshot = arg;
+	const struct collection *collection = arg;
+	const struct snapshot *snapshot = collection->snapshot;
 	const struct workload_endpoint *holder;
 	char text[ADDR_TEXT];
 
 	if (age_s < YOUNG_S || snapshot_find_holder(snapshot, addr, &holder) ||
-	    snapshot_is_reserved(snapshot, addr))
+	    snapshot_is_reserved(snapshot, addr) || agent_has_address(collection->agent, addr))
 		return false;
 	log_info("docker", "releasing address %s: no endpoint has it", addr_format(addr, text));
 	return true;
@@ -263,8 +270,9 @@ static int collect(struct collector *collector, struct err *err)
 	struct plugin *plugin = collector->plugin;
 	struct inquiry inquiry = {.collector = collector};
 	struct snapshot snapshot;
-	int rc = snapshot_take(plugin, &snapshot, err), r;
+	struct collection collection = {plugin->agent, &snapshot};
 	struct err second;
+	int rc = snapshot_take(plugin, &snapshot, err), r;
 
 	if (rc < 0)
 		return rc;
@@ -276,7 +284,7 @@ static int collect(struct collector *collector, struct err *err)
 	r = collect_interfaces(collector, &snapshot, rc ? &second : err);
 	rc = rc ? rc : r;
 	r = collector->stopping ? 0
-				: ipam_collect(&plugin->ipam, ADDRESS_TYPE, is_lost_address, &snapshot,
+				: ipam_collect(&plugin->ipam, ADDRESS_TYPE, is_lost_address, &collection,
 					       rc ? &second : err);
 	if (r > 0)
 		collector->addresses += (unsigned int)r;
@@ -292,6 +300,9 @@ static void schedule(struct collector *collector)
 	if (collector->again)
 		delay.tv_sec = 0;
 	collector->again = false;
+	if (!agent_is_trusted(collector->plugin->agent))
+		delay.tv_sec = DISTRUST_S;
+
 	event_add(collector->next, &delay);
 }
 
@@ -301,10 +312,13 @@ static void run(void *arg)
 	struct err err;
 
 	task_set_deadline(RUN_LIMIT_MS);
-	if (collect(collector, &err) < 0)
-		log_debug("docker", "looking for what was left behind: %s; trying again", err.text);
-	forget_suspects(collector, false);
-	collector->runs++;
+	/* What a datastore has lost is not lost here: it may get it back. */
+	if (agent_is_trusted(collector->plugin->agent)) {
+		if (collect(collector, &err) < 0)
+			log_debug("docker", "looking for what was left behind: %s; trying again", err.text);
+		forget_suspects(collector, false);
+		collector->runs++;
+	}
 	collector->running = false;
 	if (collector->stopping)
 		wait_wake(&collector->stopped);

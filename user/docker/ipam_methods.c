@@ -174,6 +174,8 @@ int address_request(struct call *call, struct err *err)
 		rc = request_cidr(call->body, "Address", 0, &given, err);
 	if (!rc && !strcmp(kind, GATEWAY_DATA))
 		rc = err_set(err, EINVAL, "--gateway is not supported with Calico IPAM; leave it out");
+	if (!rc)
+		rc = agent_wait_restored(plugin->agent, err);
 	if (!rc && !(attribute = ipam_attribute(plugin->config->hostname, ADDRESS_TYPE)))
 		rc = err_set(err, ENOMEM, "out of memory");
 	if (!rc)

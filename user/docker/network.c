@@ -186,27 +186,10 @@ static int read_request(struct plugin *plugin, const char *id, json_t **ret, str
 	rc = model_json_parse(node.value, ret, err);
 	if (rc < 0)
 		err_prefix(err, rc, "%s", key);
+	else
+		agent_remember(plugin->agent, key, node.value);
 	store_node_done(&node);
 	return rc;
-}
-
-int network_read(struct plugin *plugin, const char *id, struct network *ret, struct err *err)
-{
-	json_t *request;
-	int rc = read_request(plugin, id, &request, err);
-
-	if (rc == -ENOENT)
-		return err_set(
-			err, ENOENT,
-			"network %.12s does not exist in the datastore at %s; was dockerd started with "
-			"--cluster-store, and do all hosts use one datastore?",
-			id, store_where(plugin->store));
-	if (rc < 0)
-		return rc;
-	/* v0.20 stored requests that would be refused today: their networks go on working. */
-	network_parse(request, ret, NULL);
-	json_decref(request);
-	return 0;
 }
 
 /* One of a profile's values, unless somebody has it there already: users edit profiles. */
@@ -239,6 +222,46 @@ static int create_profile(struct plugin *plugin, const char *id, struct err *err
 	strings_done(&tags);
 	rules_free(rules);
 	return rc;
+}
+
+/* Docker uses the network, so it exists: a datastore without it has lost it. Its profile may be lost, too. */
+static int write_again(struct plugin *plugin, const char *id, struct err *err)
+{
+	char key[KEY_MAX], *text = agent_recall(plugin->agent, key_network(key, id));
+	int rc;
+
+	if (!text)
+		return -ENOENT;
+	rc = store_create(plugin->store, key, text, NULL, err);
+	free(text);
+	rc = rc == -EEXIST ? 0 : rc;
+	if (!rc && plugin->config->create_profiles)
+		rc = create_profile(plugin, id, err);
+	if (!rc)
+		log_warn("docker", "the datastore had lost network %.12s: wrote it back", id);
+	return rc;
+}
+
+int network_read(struct plugin *plugin, const char *id, struct network *ret, struct err *err)
+{
+	json_t *request;
+	int rc = read_request(plugin, id, &request, err);
+
+	if (rc == -ENOENT && !(rc = write_again(plugin, id, err)))
+		rc = read_request(plugin, id, &request, err);
+
+	if (rc == -ENOENT)
+		return err_set(
+			err, ENOENT,
+			"network %.12s does not exist in the datastore at %s; was dockerd started with "
+			"--cluster-store, and do all hosts use one datastore?",
+			id, store_where(plugin->store));
+	if (rc < 0)
+		return rc;
+	/* v0.20 stored requests that would be refused today: their networks go on working. */
+	network_parse(request, ret, NULL);
+	json_decref(request);
+	return 0;
 }
 
 /* An existing pool of this CIDR stays as it is: it is the user's, or another network's. */
@@ -289,6 +312,8 @@ static int write_network(struct plugin *plugin, const char *id, const json_t *re
 	if (!text)
 		return err_set(err, ENOMEM, "out of memory");
 	rc = store_set(plugin->store, key_network(key, id), text, NULL, err);
+	if (!rc)
+		agent_remember(plugin->agent, key, text);
 	free(text);
 	if (!rc)
 		rc = create_pools(plugin, network, err);
@@ -391,8 +416,10 @@ int network_remove(struct plugin *plugin, const char *id, struct err *err)
 		rc = store_delete_tree(plugin->store, key_profile(key, id), err);
 		rc = rc == -ENOENT ? 0 : rc;
 	}
+	key_network(key, id);
+	agent_remember(plugin->agent, key, NULL);
 	if (!rc) {
-		rc = store_delete(plugin->store, key_network(key, id), err);
+		rc = store_delete(plugin->store, key, err);
 		rc = rc == -ENOENT ? 0 : rc;
 	}
 	return rc;

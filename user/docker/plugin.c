@@ -39,6 +39,11 @@ static int redo(void *arg, enum journal_kind kind, const char *id, long long whe
 	return 0;
 }
 
+static bool is_in_use(void *agent, const struct addr *addr)
+{
+	return agent_has_address(agent, addr);
+}
+
 /* "/run/docker/plugins/calico.sock": the second is "calico-ipam.sock", the IPAM driver's later name. */
 static char *ipam_socket_of(const char *path)
 {
@@ -88,6 +93,8 @@ int plugin_start(const struct config *config, struct store *store, struct agent 
 		.host = config->hostname,
 		.reserved = agent_reserved,
 		.reserved_arg = agent,
+		.in_use = is_in_use,
+		.in_use_arg = agent,
 	};
 
 	rc = sandboxes_open(config->run_dir, &plugin->sandboxes, err);

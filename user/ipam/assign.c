@@ -40,8 +40,9 @@ static bool may_take(const struct assignment *a, const struct lease *lease)
 static bool may_assign(void *arg, const struct addr *addr)
 {
 	struct assignment *a = arg;
+	struct ipam *ipam = a->ipam;
 
-	return !reserved_for(&a->reserved, addr);
+	return !reserved_for(&a->reserved, addr) && !(ipam->in_use && ipam->in_use(ipam->in_use_arg, addr));
 }
 
 /* Takes what the block has. 0 also when that is nothing. */

@@ -154,6 +154,24 @@ int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, s
 	return rc;
 }
 
+/* An address that is assigned: to this host, or by somebody who does not say to which. */
+static int check_holder(struct ipam *ipam, const struct addr *addr, struct err *err)
+{
+	char text[ADDR_TEXT];
+	json_t *attribute;
+	const char *node;
+	int rc = ipam_info(ipam, addr, &attribute, err);
+
+	if (rc < 0)
+		return rc;
+	node = json_string_value(json_object_get(json_object_get(attribute, "secondary"), "node"));
+	if (node && strcmp(node, ipam->host) != 0)
+		rc = err_set(err, EEXIST, "its address %s belongs to host %.80s now", addr_format(addr, text),
+			     node);
+	json_decref(attribute);
+	return rc;
+}
+
 int ipam_adopt(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err)
 {
 	struct race race = {0};
@@ -163,7 +181,7 @@ int ipam_adopt(struct ipam *ipam, const struct addr *addr, json_t *attribute, st
 		return rc;
 	rc = put_into_block(ipam, &race, addr, attribute, err);
 	ipam_leave(ipam);
-	return rc == -EEXIST ? 0 : rc;
+	return rc == -EEXIST ? check_holder(ipam, addr, err) : rc;
 }
 
 /*

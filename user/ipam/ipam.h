@@ -28,6 +28,12 @@ struct ipam { /* members not named at initialisation must be zero */
 	/* May be NULL. Whose the address is, "an address of this host"; NULL: nobody's. */
 	const char *(*reserved)(void *arg, const struct addr *addr);
 	void *reserved_arg;
+	/*
+	 * May be NULL. An endpoint runs with the address although its block may not say so: it is not
+	 * assigned to somebody who asks for any.
+	 */
+	bool (*in_use)(void *arg, const struct addr *addr);
+	void *in_use_arg;
 	struct task_mutex lock;
 };
 
@@ -64,7 +70,8 @@ int ipam_check_address(struct ipam *ipam, const struct addr *addr, struct err *e
 int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
 /*
  * As ipam_assign(), for an address that is in use although the datastore has forgotten it: whatever the pools
- * and the hosts' addresses are now, and 0 also when it is assigned.
+ * and the hosts' addresses are now, and 0 also when it is assigned, unless to another host
+ * (-EEXIST).
  */
 int ipam_adopt(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
 /* 0, -ENOENT (was not assigned). */

@@ -47,6 +47,8 @@ struct store_feed {
 	struct wait wake;
 	bool interrupted;
 	bool answered; /* set when the store began to answer the present poll */
+	/* May be NULL: -EREMCHG when what answers on a new connection is not the store of the snapshot. */
+	int (*same)(struct store_feed *feed, struct err *err);
 	/* Result of a poll; freed by watch.c. */
 	struct store_change *changes;
 	size_t change_count;
@@ -80,16 +82,11 @@ struct store_backend {
 int store_open_sqlite(const struct config *config, struct store **ret, struct err *err);
 int store_open_etcd(const struct config *config, struct store **ret, struct err *err);
 
-/* Appends copies. 0 or -ENOMEM. */
-int store_list_add(struct store_list *list, const char *key, const char *value, uint64_t revision);
+/* Appends a copy. 0 or -ENOMEM. */
 int store_feed_add(struct store_feed *feed, const struct store_change *change);
 void store_feed_clear(struct store_feed *feed);
 /* 0 or -EINVAL. */
 int store_check_key(const char *key, struct err *err);
-/* True when key is strictly beneath directory: "/a/bc" is not beneath "/a/b". */
-bool store_is_beneath(const char *key, const char *directory);
-/* Byte order of the keys. */
-void store_list_sort(struct store_list *list);
 
 /* Ends all watches and waits until their tasks are gone. */
 void store_watch_stop_all(struct store *store);

@@ -141,6 +141,13 @@ static int read_poll(const struct etcd_store *store, struct store_feed *feed,
 	return 0;
 }
 
+static bool is_new_connection(const struct etcd_request *request)
+{
+	long count = 0;
+
+	return curl_easy_getinfo(request->transfer.easy, CURLINFO_NUM_CONNECTS, &count) != CURLE_OK || count;
+}
+
 static int follow(const struct etcd_store *store, struct store_feed *feed, struct etcd_request *request,
 		  struct err *err)
 {
@@ -150,6 +157,9 @@ static int follow(const struct etcd_store *store, struct store_feed *feed, struc
 		return etcd_failed(store, ETIMEDOUT, "watch", feed->directory, "no answer", err);
 	if (r == 0 && request->answered) {
 		r = check_store(store, feed, request, err);
+		/* Its own word is not enough: servers that were set up alike have equal cluster ids. */
+		if (r == 0 && feed->same && is_new_connection(request))
+			r = feed->same(feed, err);
 		feed->answered = r == 0;
 	}
 	if (r == 0)

@@ -27,6 +27,7 @@
 #define KEY_BLOCKED6	"/calico/v1/blocklist/v6"
 #define KEY_IPAM_CONFIG "/calico/ipam/v2/config"
 #define KEY_IPAM_HOSTS	"/calico/ipam/v2/host"
+#define KEY_ASSIGNMENTS "/calico/ipam/v2/assignment"
 #define KEY_BLOCKS4	"/calico/ipam/v2/assignment/ipv4/block"
 #define KEY_BLOCKS6	"/calico/ipam/v2/assignment/ipv6/block"
 #define KEY_CHOSEN4	"/calico/ipam/v2/chosen/ipv4"

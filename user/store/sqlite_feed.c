@@ -64,6 +64,7 @@ struct feed_work {
 	int next_ms;	/* until something expires, at most UNASKED_MS */
 };
 
+/* A copy of a file has the id of the file: which of them is open belongs to the identity. */
 static int read_identity(struct sqlite_db *db, char *ret, size_t size)
 {
 	sqlite3_stmt *row;
@@ -72,7 +73,7 @@ static int read_identity(struct sqlite_db *db, char *ret, size_t size)
 	if (r < 0)
 		return r;
 	r = sql_next(db, row);
-	snprintf(ret, size, "%s", r > 0 ? sql_text(row, 0) : "");
+	snprintf(ret, size, "%.36s %llu", r > 0 ? sql_text(row, 0) : "", (unsigned long long)db->file.st_ino);
 	sqlite3_finalize(row);
 	return r < 0 ? r : 0;
 }
@@ -121,7 +122,7 @@ static int check_history(struct sqlite_db *db, const struct store_feed *feed)
 	int r = read_identity(db, identity, sizeof(identity));
 
 	if (r == 0 && strcmp(identity, feed->identity) != 0)
-		r = -EREMCHG;
+		r = strncmp(identity, feed->identity, strcspn(identity, " ")) ? -EREMCHG : -ESTALE;
 	/* Asked for both at once, SQLite would read the whole log. */
 	if (r == 0)
 		r = sql_open(db, &row,

@@ -53,6 +53,12 @@ const char *store_where(const struct store *store);
 
 void store_node_done(struct store_node *node);
 void store_list_done(struct store_list *list);
+/* Appends copies. 0 or -ENOMEM. */
+int store_list_add(struct store_list *list, const char *key, const char *value, uint64_t revision);
+/* Byte order of the keys. */
+void store_list_sort(struct store_list *list);
+/* True when key is strictly beneath directory: "/a/bc" is not beneath "/a/b". */
+bool store_is_beneath(const char *key, const char *directory);
 
 /* Reads are linearised (etcd: quorum). A directory is -EISDIR. */
 int store_get(struct store *store, const char *key, struct store_node *ret, struct err *err);
@@ -99,6 +105,18 @@ struct store_watch_ops {
 	 * read again.
 	 */
 	int (*believe)(void *arg, const struct store_list *snapshot, struct err *err);
+	/* The same for the first snapshot. NULL: it is believed. */
+	int (*first)(void *arg, const struct store_list *snapshot, struct err *err);
+	/*
+	 * May be NULL: whether the end of this directory as a whole is to be taken for a loss. Then nothing
+	 * is reported as gone before `believe` has agreed to a snapshot without it.
+	 */
+	bool (*precious)(void *arg, const char *directory);
+	/*
+	 * May be NULL: asked when the connection to the store is a new one, before anything that comes by it
+	 * counts. < 0: it is another store, or an older state of it; a snapshot is read. May wait.
+	 */
+	int (*same)(void *arg, struct err *err);
 };
 struct store_watch;
 int store_watch(struct store *store, const char *directory, const struct store_watch_ops *ops, void *arg,

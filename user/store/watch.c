@@ -33,7 +33,7 @@ struct known {
 };
 
 struct store_watch {
-	struct store_feed feed;
+	struct store_feed feed; /* first member */
 	struct store *store;
 	const struct store_watch_ops *ops;
 	void *arg;
@@ -152,7 +152,8 @@ static int merge_change(struct store_watch *watch, const struct store_change *ch
 		return 0;
 	}
 	/* The end of the whole tree is no reason to forget it: see synchronise(). */
-	if (strcmp(change->key, watch->directory) == 0 || store_is_beneath(watch->directory, change->key))
+	if (strcmp(change->key, watch->directory) == 0 || store_is_beneath(watch->directory, change->key) ||
+	    (watch->ops->precious && watch->ops->precious(watch->arg, change->key)))
 		return -EREMCHG;
 	HASH_ITER (hh, watch->known, known, next) {
 		if (store_is_beneath(known->key, change->key))
@@ -191,6 +192,8 @@ static int merge_snapshot(struct store_watch *watch, const struct store_list *li
  */
 static int believe(struct store_watch *watch, const struct store_list *list, struct err *err)
 {
+	if (!watch->known && watch->ops->first)
+		return watch->ops->first(watch->arg, list, err);
 	if (watch->known && watch->ops->believe)
 		return watch->ops->believe(watch->arg, list, err);
 	if (watch->known && list->count == 0)
@@ -223,15 +226,21 @@ static int synchronise(struct store_watch *watch, struct err *err)
 
 static int merge_changes(struct store_watch *watch, struct err *err)
 {
+	size_t i;
 	int r = 0;
 
-	for (size_t i = 0; i < watch->feed.change_count && r == 0 && !watch->stopped; i++)
+	for (i = 0; i < watch->feed.change_count && r == 0 && !watch->stopped; i++)
 		r = merge_change(watch, &watch->feed.changes[i]);
+	if (r == -EREMCHG) {
+		const char *key = watch->feed.changes[i - 1].key;
+
+		err_set(err, EREMCHG, "%s was deleted as a whole in %s at %s: keeping what was there before",
+			strlen(key) > strlen(watch->directory) ? key : watch->directory,
+			store_kind(watch->store), store_where(watch->store));
+	}
 	store_feed_clear(&watch->feed);
 	if (r == -EREMCHG)
-		return err_set(err, EREMCHG,
-			       "%s was deleted as a whole in %s at %s: keeping what was there before",
-			       watch->directory, store_kind(watch->store), store_where(watch->store));
+		return r;
 	return r < 0 ? err_set(err, -r, "out of memory following %s", watch->directory) : 0;
 }
 
@@ -332,6 +341,15 @@ static void run(void *arg)
 	watch_free(watch);
 }
 
+static int is_same(struct store_feed *feed, struct err *err)
+{
+	struct store_watch *watch = (struct store_watch *)feed;
+	int r = watch->stopped ? 0 : watch->ops->same(watch->arg, err);
+
+	/* Without an answer the next poll asks again. */
+	return r == -ENOTCONN || r == -ETIMEDOUT || r == 0 ? r : -EREMCHG;
+}
+
 int store_watch(struct store *store, const char *directory, const struct store_watch_ops *ops, void *arg,
 		struct store_watch **ret, struct err *err)
 {
@@ -345,6 +363,7 @@ int store_watch(struct store *store, const char *directory, const struct store_w
 		goto out_of_memory;
 	watch->feed.directory = watch->directory;
 	watch->feed.poll_ms = POLL_MS;
+	watch->feed.same = ops->same ? is_same : NULL;
 	watch->store = store;
 	watch->ops = ops;
 	watch->arg = arg;

@@ -157,7 +157,7 @@ check-sanitized: ## unit tests, BPF loader and a part of the system tests with a
 
 check-long: check check-sanitized ## every test, then what takes hours: sanitizers, mutations, soak, millions of packets (as root)
 	@BUILD=$(BUILD) tools/mutate
-	@BUILD=$(BUILD) KILLS=1000 LIVES=1000 T=soak tools/run-tests system
+	@BUILD=$(BUILD) KILLS=1000 LIVES=1000 CLIENTS=10000 T=soak tools/run-tests system
 	$(Q)$(MAKE) --no-print-directory fuzz-policy SECONDS=$(or $(SECONDS),3600)
 
 # The benchmark's own programs: what is measured are calico-node and the programs that it loads.

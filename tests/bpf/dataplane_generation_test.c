@@ -100,6 +100,37 @@ static void test_interfaces_are_switched_by_activate_and_not_before(void **state
 	}
 }
 
+/* As an upgrade finds them: programs of a layout that the new daemon does not know, still attached. */
+static void test_another_layout_gives_way_once_ours_is_in_force(void **state)
+{
+	const char *bpffs = env_config(ATTACH_TCX).bpffs;
+	char own[192], old[192];
+	int ifindex;
+	struct dataplane *dp;
+
+	env_need_tcx();
+	ifindex = env_veth(NAME);
+	dp = start_mode(ATTACH_TCX);
+	attach(dp, ifindex, NAME);
+	dataplane_close(dp);
+	snprintf(own, sizeof(own), "%s/v%d", bpffs, ABI_VERSION);
+	snprintf(old, sizeof(old), "%s/v%d", bpffs, ABI_VERSION + 1000);
+	assert_int_equal(rename(own, old), 0);
+
+	dp = start_mode(ATTACH_TCX);
+	attach(dp, ifindex, NAME);
+	assert_int_equal(programs_on(ifindex, true), 2); /* no moment without either */
+	assert_int_equal(dataplane_remove_other_layouts(dp), 1);
+	assert_int_equal(programs_on(ifindex, true), 1);
+	assert_int_equal(programs_on(ifindex, false), 1);
+	assert_true(dataplane_is_attached(dp, ifindex, NAME));
+	assert_int_equal(access(old, F_OK), -1);
+	assert_int_equal(access(own, F_OK), 0);
+	assert_int_equal(dataplane_remove_other_layouts(dp), 0);
+	env_delete(NAME);
+	dataplane_close(dp);
+}
+
 static void test_activate_leaves_interfaces_without_our_programs_alone(void **state)
 {
 	int ifindex = env_veth(NAME);
@@ -282,6 +313,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, env_enter, env_leave)
 		TEST(test_interfaces_are_switched_by_activate_and_not_before),
+		TEST(test_another_layout_gives_way_once_ours_is_in_force),
 		TEST(test_activate_leaves_interfaces_without_our_programs_alone),
 		TEST(test_activate_forgets_interfaces_that_are_gone),
 		TEST(test_flows_and_counters_are_taken_over),

@@ -247,7 +247,7 @@ def visit(node, count, threads=4):
         raise failures[0]
 
 
-def test_every_kind_of_client_while_the_engine_works(node):
+def test_soak_with_every_kind_of_client_while_the_engine_works(node):
     with engine_at_work(node):
         visit(node, 20 * len(KINDS))  # until memory that is kept for later use has been taken
     before, memory = descriptors(node), memory_kib(node)

@@ -318,6 +318,8 @@ static void on_in_sync(void *arg)
 	endpoints_activate(agent);
 	host_endpoints_refresh(agent);
 	uplinks_activate(agent);
+	if (dataplane_remove_other_layouts(agent->dataplane))
+		log_info("agent", "removed the programs and maps that a daemon of another version had left");
 	agent->contact[0] = '\0';
 	log_info("agent", "in sync with the datastore; policy is enforced (%s)",
 		 dataplane_attach_mode(agent->dataplane));

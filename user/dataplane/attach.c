@@ -229,7 +229,11 @@ static int switch_interfaces(struct dataplane *dp, struct err *err)
 
 int dataplane_activate(struct dataplane *dp, struct err *err)
 {
-	int rc = switch_interfaces(dp, err);
+	int rc;
+
+	/* An interface has room for one XDP program: that of another layout would keep ours off. */
+	layouts_remove(pins_directory(dp->pins), true);
+	rc = switch_interfaces(dp, err);
 
 	if (!rc)
 		rc = pin_objects(dp, err);

@@ -106,6 +106,11 @@ int dataplane_set_failsafe(struct dataplane *dp, enum failsafe direction, const 
  */
 int dataplane_activate(struct dataplane *dp, struct err *err);
 /*
+ * Once interfaces carry this generation's programs: removes what a daemon with another ABI_VERSION has left.
+ * Returns how many such directories there were.
+ */
+int dataplane_remove_other_layouts(struct dataplane *dp);
+/*
  * How many links are on no interface any more, or carry somebody else's program: the kernel tells nobody when
  * a link is detached. A question to the kernel for each link, 0.3 us.
  */

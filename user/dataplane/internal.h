@@ -135,5 +135,7 @@ void screen_choose(struct dataplane *dp);
 bool interface_is_ours(const char *name, const char *prefix);
 /* Removes our programs of every kind from both hooks; the interface may be gone. */
 int detach_interface(struct pins *pins, int ifindex, const char *name, struct err *err);
+/* Removes the pins of other layouts beneath bpffs, or their XDP links only; returns how many have gone. */
+int layouts_remove(const char *bpffs, bool only_xdp);
 
 #endif

@@ -116,6 +116,7 @@ int dataplane_teardown(const char *bpffs, const char *interface_prefix, struct e
 	pins_close(pins);
 	rc = netfilter_remove(interface_prefix, result ? NULL : err);
 	result = result ? result : rc;
+	layouts_remove(bpffs, false);
 	rc = remove_pins(bpffs);
 	if (claim >= 0) /* an open directory keeps its file system mounted */
 		close(claim);

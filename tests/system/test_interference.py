@@ -195,6 +195,17 @@ def test_an_interface_changed_while_the_daemon_was_away(machine):
     until(lambda: as_made(machine, interface) == before, 20, "the repair")
 
 
+def test_shaping_that_packets_pass_by_is_told(machine):
+    machine.create_network("databases")
+    machine.start("db", "databases")
+    interface = endpoint_interface(machine)
+    machine.run("tc", "qdisc", "add", "dev", interface, "root", "tbf", "rate", "1mbit", "burst", "10k", "latency", "10ms")
+    told = until(lambda: problems(machine).get(f"interface {interface}"), what="the problem")
+    assert "queueing discipline tbf" in told and f"tc qdisc del dev {interface} root" in told
+    machine.run("tc", "qdisc", "del", "dev", interface, "root")
+    until(lambda: not problems(machine), what="its end")
+
+
 FORWARDING = {"net.ipv4.ip_forward": "net/ipv4/ip_forward", "net.ipv6.conf.all.forwarding": "net/ipv6/conf/all/forwarding"}
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import time
 
 import pytest
@@ -320,3 +321,29 @@ def test_lower_mtu_is_told_to_the_sender(ways):
 
     lab.until(refused, what="the answer that a packet is too large")
     lab.until(arrives, what="the arrival of a smaller packet")
+
+
+def test_networks_of_the_engine_change_neither_address_nor_uplinks(network, image):
+    """The engine's bridges have addresses of the host, too, but lead to no other host."""
+    with network.machine("host-a", image=image) as machine:
+        machine.start_docker()
+        machine.start_node()
+
+        def registered():
+            state = json.loads(machine.calicoctl("status", "-o", "json", check=False).stdout or "{}").get("daemon", {})
+            with contextlib.closing(sqlite3.connect(machine.path("state", "calico.db"))) as store:
+                recorded, = store.execute("select value from node where key like '%/host-a/ip_addr_v4'").fetchone()
+            return state.get("in_sync") and (recorded, sorted(up["interface"] for up in state["uplinks"]))
+
+        before = lab.until(registered, 20, "the first start")
+        assert before == (machine.address, ["eth0"])
+        for number in range(3):
+            machine.docker("network", "create", f"plain{number}")
+        for round in range(10):
+            if round == 5:  # nothing but the record tells which address it is
+                machine.run("ip", "address", "add", "172.30.0.200/24", "dev", "eth0")
+                machine.run("ip", "route", "delete", "default")
+            machine.stop_node(signal.SIGKILL if round % 2 else signal.SIGTERM)
+            machine.start_node()
+            assert lab.until(registered, 20, "the restart") == before
+        assert "already in use" not in machine.log("node")

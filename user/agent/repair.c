@@ -195,6 +195,10 @@ static void check_link(struct agent *agent, struct local_endpoint *ep, const str
 	int r;
 
 	check_name(agent, ep, state);
+	/* Programs hand packets to the other end of the veth: there is no queue on that way. */
+	ep->repair.shaped =
+		state->qdisc[0] && strcmp(state->qdisc, "noqueue") && strcmp(state->qdisc, "noop");
+	memcpy(ep->repair.qdisc, state->qdisc, sizeof(ep->repair.qdisc));
 	if (state->master && may(agent, ep, REPAIR_MASTER)) {
 		snprintf(was, sizeof(was), "interface %d", state->master);
 		r = link_release(agent->netlink, ep->ifindex, &err);
@@ -356,6 +360,14 @@ static void tell(struct agent *agent, struct local_endpoint *ep)
 		snprintf(text, sizeof(text),
 			 "it is down, so its container has no network; set it up: ip link set %s up",
 			 ep->model->name);
+		note_problem(ep, text);
+	}
+	if (ep->repair.shaped) {
+		snprintf(
+			text, sizeof(text),
+			"it has the queueing discipline %s, which most packets to its container pass by; remove it "
+			"(tc qdisc del dev %s root) and limit inside the container or at the uplink",
+			ep->repair.qdisc, ep->model->name);
 		note_problem(ep, text);
 	}
 	for (int i = 0; i < REPAIR_ROWS; i++) {

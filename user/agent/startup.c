@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/choice.h"
 #include "ipam/ipam.h"
 #include "model/pool.h"
 #include "store/keys.h"
@@ -18,65 +19,88 @@
 #define DEFAULT_AS "64511"
 static const char *const default_pools[] = {"192.168.0.0/16", "fd80:24e2:f998:72d6::/64"};
 
-/* Interfaces whose addresses say nothing about where the host is reached. */
-static const char *const skipped_links[] = {"docker", "cbr",  "virbr",	 "lxcbr", "veth",
-					    "cali",   "tunl", "flannel", "tmp"};
-
-static bool skip_link(const char *name)
+static bool is_present(const struct address_choice *choice, const struct addr *addr)
 {
-	for (size_t i = 0; i < sizeof(skipped_links) / sizeof(skipped_links[0]); i++) {
-		if (!strncmp(name, skipped_links[i], strlen(skipped_links[i])))
+	for (size_t i = 0; i < choice->address_count; i++) {
+		if (!addr_compare(&choice->addresses[i].addr, addr))
 			return true;
 	}
 	return false;
 }
 
-/* The last usable IPv4 address in the kernel's order; and whether `wanted` is on any interface. */
-static int scan_addresses(struct agent *agent, const char *wanted, char found[ADDR_TEXT], bool *ret_present,
+/* What other hosts know this one by. It stays so while it exists, whatever interfaces come and go. */
+static int recorded_address(struct agent *agent, struct addr *ret, struct err *err)
+{
+	char key[KEY_MAX];
+	struct store_node node;
+	int r = store_get(agent->store, key_bird_ip(key, agent->config->hostname), &node, err);
+
+	ret->family = 0;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (!node.value || addr_parse(node.value, ret) < 0)
+		ret->family = 0;
+	store_node_done(&node);
+	return 0;
+}
+
+static int detect_address(struct agent *agent, const struct address_choice *choice, char ip[ADDR_TEXT],
 			  struct err *err)
 {
-	struct interface_address *list = NULL;
-	size_t count = 0;
-	char text[ADDR_TEXT];
-	int r = address_list(agent->netlink, &list, &count, err);
+	const struct interface_address *found;
+	struct addr recorded;
+	int r = recorded_address(agent, &recorded, err);
 
 	if (r < 0)
 		return r;
-	found[0] = '\0';
-	*ret_present = false;
-	for (size_t i = 0; i < count; i++) {
-		addr_format(&list[i].addr, text);
-		if (wanted && !strcmp(wanted, text))
-			*ret_present = true;
-		if (list[i].addr.family != 4 || list[i].addr.bytes[0] == 127 || skip_link(list[i].link))
-			continue;
-		memcpy(found, text, ADDR_TEXT);
+	if (recorded.family == 4 && is_present(choice, &recorded)) {
+		addr_format(&recorded, ip);
+		return 0;
 	}
-	free(list);
+	found = choice_host_address(choice);
+	if (!found)
+		return err_set(
+			err, EADDRNOTAVAIL,
+			"no IPv4 address found on this host; give it an address, or set IP (calicoctl node --ip=...)");
+	addr_format(&found->addr, ip);
+	return 0;
+}
+
+static int choose_among(struct agent *agent, const struct address_choice *choice, char ip[ADDR_TEXT],
+			struct err *err)
+{
+	const char *given = agent->config->ip;
+	struct addr addr;
+
+	if (!given)
+		return detect_address(agent, choice, ip, err);
+	if (addr_parse(given, &addr) < 0 || !is_present(choice, &addr))
+		log_repeated(LOG_LEVEL_WARN, "agent", "address",
+			     "IPv4 address %s is not on any interface of this host; continuing", given);
+	snprintf(ip, ADDR_TEXT, "%s", given);
 	return 0;
 }
 
 static int choose_address(struct agent *agent, char ip[ADDR_TEXT], struct err *err)
 {
-	const struct config *config = agent->config;
-	bool present;
-	int r = scan_addresses(agent, config->ip, ip, &present, err);
+	struct address_choice choice = {.uplinks = agent->felix.uplinks,
+					.prefix = agent->felix.interface_prefix};
+	struct interface_address *addresses = NULL;
+	struct link_info *links = NULL;
+	unsigned int mtu;
+	int r = address_list(agent->netlink, &addresses, &choice.address_count, err);
 
-	if (r < 0)
-		return r;
-	if (config->ip) {
-		if (!present)
-			log_repeated(LOG_LEVEL_WARN, "agent", "address",
-				     "IPv4 address %s is not on any interface of this host; continuing",
-				     config->ip);
-		snprintf(ip, ADDR_TEXT, "%s", config->ip);
-		return 0;
-	}
-	if (!*ip)
-		return err_set(
-			err, EADDRNOTAVAIL,
-			"no IPv4 address found on this host; give it an address, or set IP (calicoctl node --ip=...)");
-	return 0;
+	if (!r)
+		r = link_list(agent->netlink, &links, &choice.link_count, err);
+	if (route_default_link(agent->netlink, 4, &choice.default_link, &mtu) < 0)
+		choice.default_link = 0;
+	choice.addresses = addresses;
+	choice.links = links;
+	if (!r)
+		r = choose_among(agent, &choice, ip, err);
+	free(links);
+	free(addresses);
+	return r;
 }
 
 /* Refuses an address that another host has registered; warns when this host's name was seen with another

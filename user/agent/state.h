@@ -44,6 +44,8 @@ struct repair_row {
 
 struct repair {
 	unsigned int mtu; /* 0: not known */
+	bool shaped;	  /* it has a queueing discipline */
+	char qdisc[16];
 	struct repair_row row[REPAIR_ROWS];
 	char problem[512];
 };

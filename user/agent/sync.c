@@ -548,7 +548,10 @@ static int bring_up(struct agent *agent, const char **ret_about, struct err *err
 	int r = restore_before_start(agent, err);
 
 	if (!r && !agent->stopping && !agent->registered) {
-		r = startup_register(agent, err);
+		/* The choice of the address depends on Uplinks. */
+		r = read_parameters(agent, err);
+		if (!r)
+			r = startup_register(agent, err);
 		agent->registered = !r;
 	}
 	if (!r)

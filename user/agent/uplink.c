@@ -11,6 +11,7 @@
 
 #include <utlist.h>
 
+#include "agent/choice.h"
 #include "util/log.h"
 
 #define UPLINKS_MAX 16
@@ -29,15 +30,21 @@ static bool includes(const struct wanted *wanted, int ifindex)
 	return false;
 }
 
-/* The programs read Ethernet headers; tunnels carry what has left or will arrive by another interface. */
-static void want(struct agent *agent, struct wanted *wanted, int ifindex)
+/*
+ * The programs read Ethernet headers; tunnels carry what has left or will arrive by another interface. A
+ * bridge of containers has one of the host's addresses, too, but leads to no other host.
+ */
+enum reason { NAMED, DEFAULT_ROUTE, ADDRESS };
+
+static void want(struct agent *agent, struct wanted *wanted, int ifindex, enum reason reason)
 {
 	const char *prefix = agent->felix.interface_prefix;
 	struct link_info link;
 
 	if (ifindex <= 0 || wanted->count == UPLINKS_MAX || includes(wanted, ifindex) ||
 	    link_get(agent->netlink, ifindex, &link) || link.loopback || !link.ethernet ||
-	    !strncmp(link.name, prefix, strlen(prefix)))
+	    !strncmp(link.name, prefix, strlen(prefix)) ||
+	    (reason != NAMED && !choice_is_uplink(&link, reason == DEFAULT_ROUTE)))
 		return;
 	wanted->link[wanted->count++] = link;
 }
@@ -48,7 +55,7 @@ static void want_named(struct agent *agent, struct wanted *wanted)
 
 	memcpy(names, agent->felix.uplinks, sizeof(names));
 	while ((name = strsep(&rest, ",")))
-		want(agent, wanted, link_index(agent->netlink, name));
+		want(agent, wanted, link_index(agent->netlink, name), NAMED);
 }
 
 static void want_routed(struct agent *agent, struct wanted *wanted)
@@ -59,11 +66,11 @@ static void want_routed(struct agent *agent, struct wanted *wanted)
 
 	for (uint8_t family = 4; family <= 6; family += 2) {
 		if (!route_default_link(agent->netlink, family, &ifindex, &mtu))
-			want(agent, wanted, ifindex);
+			want(agent, wanted, ifindex, DEFAULT_ROUTE);
 	}
 	for (entry = agent->host_addresses; entry; entry = entry->hh.next) {
 		if (!addr_compare(&entry->on.addr, &agent->address))
-			want(agent, wanted, entry->on.ifindex);
+			want(agent, wanted, entry->on.ifindex, ADDRESS);
 	}
 }
 

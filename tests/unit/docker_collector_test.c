@@ -127,6 +127,7 @@ static int setup_bench(void **state)
 static int teardown_bench(void **state)
 {
 	forget_suspects(&bench.collector, true);
+	evhttp_free(bench.http);
 	teardown_plugin(state);
 	assert_int_equal(setns(home, CLONE_NEWNET), 0);
 	close(home);

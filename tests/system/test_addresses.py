@@ -45,8 +45,8 @@ class Host:
         return taken
 
     def problems(self):
-        shown = json.loads(self.machine.calicoctl("status", "-o", "json", check=False).stdout)
-        return {problem["object"]: problem["text"] for problem in shown["daemon"]["problems"]}
+        shown = lab.until(lambda: self.machine.calicoctl("status", "-o", "json", check=False).stdout, 30, "an answer")
+        return {problem["object"]: problem["text"] for problem in json.loads(shown)["daemon"]["problems"]}
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +189,34 @@ def test_a_new_pool_moves_nobody(host):
     assert second.startswith("172.30.0.") and third.startswith("172.30.0.")
     for address in (first, second, third, other):
         host.give_back("CalicoPoolIPv4", address)
+
+
+def test_ipv6_is_off(host):
+    """Requests that need it say so, and how it is switched on; IPv4 goes on, also of endpoints with both."""
+    machine, remedy = host.machine, "sysctl -w net.ipv6.conf.all.disable_ipv6=0"
+    name, key = "caliboth", f"/calico/v1/host/{host.machine.name}/workload/o/w/endpoint/both"
+    document = {"state": "active", "name": name, "mac": "ee:ee:ee:ee:ee:ee", "profile_ids": [],
+                "ipv4_nets": ["172.30.1.1/32"], "ipv6_nets": ["fd31::1/128"]}
+    machine.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+    try:
+        assert remedy in host.take("CalicoPoolIPv6")
+        assert remedy in host.take("fd30::/122", "fd30::5")
+        assert host.take("172.30.0.0/26", "172.30.0.50") == "172.30.0.50"
+        host.give_back("172.30.0.0/26", "172.30.0.50")
+        host.call("NetworkDriver.CreateNetwork", NetworkID=NETWORK, Options={}, IPv6Data=[],
+                  IPv4Data=[GLOBAL | {"Pool": "0.0.0.0/0", "Gateway": "0.0.0.0/0"}])
+        answer = host.call("NetworkDriver.CreateEndpoint", NetworkID=NETWORK, EndpointID=ENDPOINT, Options={},
+                           Interface={"Address": "172.30.0.51/32", "AddressIPv6": "fd30::7/128"})
+        assert remedy in answer.get("Err", "")
+        done = machine.calicoctl("node", "--ip6=fd30::11", check=False)
+        assert done.returncode == 1 and remedy in done.stderr
+        machine.run("ip", "link", "add", name, "type", "veth", "peer", "name", "both")
+        host.etcd.etcdctl("set", key, json.dumps(document))
+        lab.until(lambda: remedy in host.problems().get(f"IPv6 of {name}", ""), what="the problem")
+        assert "172.30.1.1" in machine.routes()
+        assert "Endpoints: 1 of 1 up" in machine.calicoctl("status")
+    finally:
+        machine.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
+        host.call("NetworkDriver.DeleteNetwork", NetworkID=NETWORK)
+        host.etcd.etcdctl("rm", key, check=False)
+        machine.run("ip", "link", "delete", name, check=False)

@@ -205,14 +205,24 @@ static void remove_routes(struct agent *agent, const struct local_endpoint *ep, 
 static int add_routes(struct agent *agent, const struct local_endpoint *ep, struct err *err)
 {
 	const struct workload_endpoint *model = ep->model;
+	const char *off = ipv6_off();
+	bool skipped = false;
+	char object[32];
 	int r = 0;
 
 	for (size_t i = 0; model->active && !r && i < model->net_count; i++) {
+		/* IPv4 goes on without it. */
+		if (off && model->nets[i].family == 6) {
+			skipped = true;
+			continue;
+		}
 		if (model->has_mac)
 			r = neighbour_add(agent->netlink, ep->ifindex, &model->nets[i], model->mac, err);
 		if (!r)
 			r = route_add_host(agent->netlink, ep->ifindex, &model->nets[i], err);
 	}
+	snprintf(object, sizeof(object), "IPv6 of %s", model->name);
+	problem_set(&agent->of_generation, object, skipped ? off : NULL);
 	return r;
 }
 

@@ -120,6 +120,8 @@ static int prepare_host(struct ctl *ctl, const struct start *start)
 {
 	struct err err;
 
+	if (start->ip6 && ipv6_off())
+		return ctl_failed(ctl, "ERROR: --ip6 cannot be used: %s.", ipv6_off());
 	if (!getenv("CALICO_CTL_CONTAINER")) {
 		if (sysctl_write("ipv4/ip_forward", "1", &err) < 0)
 			return ctl_failed(ctl, "ERROR: Could not enable ipv4 forwarding.");

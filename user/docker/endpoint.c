@@ -275,6 +275,11 @@ int endpoint_create(struct call *call, struct err *err)
 
 	if (!rc)
 		rc = network_read(plugin, new.network, &network, err);
+	for (size_t i = 0; !rc && i < new.addr_count; i++) {
+		if (new.addrs[i].family == 6 && ipv6_off())
+			rc = err_set(err, EAFNOSUPPORT, "no container can have an IPv6 address: %s",
+				     ipv6_off());
+	}
 	/* Docker's own IPAM knows nothing of hosts; ours has just been asked. */
 	for (size_t i = 0; !rc && !network.calico_ipam && i < new.addr_count; i++)
 		rc = ipam_check_address(&plugin->ipam, &new.addrs[i], err);

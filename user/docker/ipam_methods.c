@@ -176,6 +176,8 @@ int address_request(struct call *call, struct err *err)
 		rc = err_set(err, EINVAL, "--gateway is not supported with Calico IPAM; leave it out");
 	if (!rc)
 		rc = agent_wait_restored(plugin->agent, err);
+	if (!rc && (given.addr.family ? given.addr.family : query.family) == 6 && ipv6_off())
+		rc = err_set(err, EAFNOSUPPORT, "no IPv6 address can be given: %s", ipv6_off());
 	if (!rc && !(attribute = ipam_attribute(plugin->config->hostname, ADDRESS_TYPE)))
 		rc = err_set(err, ENOMEM, "out of memory");
 	if (!rc)

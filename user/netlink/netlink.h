@@ -131,6 +131,8 @@ int neighbour_delete(struct netlink *nl, int ifindex, const struct addr *addr, s
 
 /* /proc/sys/net/<path> = value; path such as "ipv4/conf/cali0/rp_filter". */
 int sysctl_write(const char *path, const char *value, struct err *err);
+/* Why no interface of this host can have IPv6, and what switches it on. NULL: nothing speaks against it. */
+const char *ipv6_off(void);
 int sysctl_read(const char *path, char *value, size_t size);
 /* Adds to the ports that the kernel gives to no socket by itself; what is reserved already stays so. */
 int ports_reserve(uint16_t first, uint16_t last, struct err *err);

@@ -54,3 +54,14 @@ int sysctl_read(const char *path, char *value, size_t size)
 	value[strcspn(value, "\n")] = '\0';
 	return 0;
 }
+
+const char *ipv6_off(void)
+{
+	char value[8] = "";
+
+	if (access("/proc/sys/net/ipv6", F_OK) < 0)
+		return "IPv6 is off on this host: its kernel has none; start it without 'ipv6.disable=1'";
+	if (!sysctl_read("ipv6/conf/all/disable_ipv6", value, sizeof(value)) && value[0] == '1')
+		return "IPv6 is off on this host; 'sysctl -w net.ipv6.conf.all.disable_ipv6=0' switches it on";
+	return NULL;
+}

@@ -40,7 +40,8 @@ void agent_remove_endpoint(struct agent *agent, const char *key);
 void agent_set_problem(struct agent *agent, const char *object, const char *text);
 /* Whether an endpoint of this host that has its interface has the address. */
 bool agent_has_address(const struct agent *agent, const struct addr *addr);
-/* Whose an address is that no container may have, "a gateway of this host"; NULL: nobody's. For struct ipam. */
+/* Whose an address is that no container may have, "a gateway of this host"; NULL: nobody's. For struct ipam.
+ */
 const char *agent_reserved(void *agent, const struct addr *addr);
 /*
  * Waits until the datastore was compared with what runs on this host, so that no address is given out that is

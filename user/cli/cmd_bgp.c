@@ -94,9 +94,8 @@ static const struct option_spec options[] = {
 const struct command command_bgp = {
 	.name = "bgp",
 	.summary = "BGP settings of all nodes",
-	.description =
-		"Peers of all nodes, the mesh between the nodes, and the AS number of nodes without an\n"
-		"own one. Settings of this node alone are under 'calicoctl node bgp'.",
+	.description = "Show and set peers of all nodes, the mesh between them, and the default AS number.\n"
+		       "Settings of this node alone are under 'calicoctl node bgp'.",
 	.forms = forms,
 	.options = options,
 };

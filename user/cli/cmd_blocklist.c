@@ -105,7 +105,7 @@ static const struct option_spec options[] = {
 
 const struct command command_blocklist = {
 	.name = "blocklist",
-	.summary = "Networks outside whose packets reach no container",
+	.summary = "Networks outside that reach no container",
 	.description =
 		"Show, add and remove networks whose packets every host drops where they arrive. Packets "
 		"to a host's own addresses are not dropped.",

@@ -203,10 +203,10 @@ static const struct option_spec options[] = {
 
 const struct command command_checksystem = {
 	.name = "checksystem",
-	.summary = "Whether this host has what Calico needs",
+	.summary = "Check that this host can run Calico",
 	.description =
-		"Looks for what calico-node needs: a kernel that loads its BPF programs, Docker, and the\n"
-		"datastore. Prints what is missing, or nothing.",
+		"Checks that this host can run calico-node: the kernel loads its BPF programs, and Docker and\n"
+		"the datastore answer. Prints each thing that is missing, else nothing.",
 	.forms = forms,
 	.options = options,
 };

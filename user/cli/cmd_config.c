@@ -136,8 +136,8 @@ const struct command command_config = {
 	.name = "config",
 	.summary = "Settings of the components",
 	.description =
-		"Show, set or remove a setting: of the agents (felix), of routing on all nodes (bgp) or on this\n"
-		"node (node bgp). 'loglevel' is known for each; other names need --force.",
+		"Show, set or remove a setting of the daemons (felix), of routing on all nodes (bgp), or of\n"
+		"routing on this node (node bgp). 'loglevel' is known for each. Other names need --force.",
 	.forms = forms,
 	.options = options,
 };

@@ -311,7 +311,7 @@ static const struct option_spec options[] = {
 
 const struct command command_diags = {
 	.name = "diags",
-	.summary = "Collect what helps to find out what is wrong",
+	.summary = "Collect the state of this host for support",
 	.description =
 		"Packs the state of this host's network, of its BPF maps and programs, of the daemon and\n"
 		"of the datastore into one file. Nothing is sent to anybody.",

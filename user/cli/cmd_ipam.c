@@ -133,7 +133,7 @@ static const struct option_spec options[] = {
 const struct command command_ipam = {
 	.name = "ipam",
 	.summary = "Single addresses of the pools",
-	.description = "Show what an address was assigned for, or release it. An address that is in use is\n"
+	.description = "Show the purpose of an address, or release it. An address that is in use is\n"
 		       "released only with --force, which does not touch the endpoint that uses it.",
 	.forms = forms,
 	.options = options,

@@ -190,9 +190,9 @@ const struct command command_node = {
 	.name = "node",
 	.summary = "The daemon of this host, and its settings",
 	.description =
-		"Start the daemon calico-node of this host, replacing a running one with the given options,\n"
-		"or stop it; remove all that the datastore knows of a host; show the hosts; set BGP peers of\n"
-		"this host alone. Containers stay connected, and policy in force, while the daemon is away.",
+		"Start or stop calico-node, the daemon of this host. A start replaces a running daemon, so that\n"
+		"the options given now apply. Containers stay connected, and policy in force, while it is away.\n"
+		"Show the hosts, remove one from the datastore, or set BGP peers of this host alone.",
 	.forms = forms,
 	.options = options,
 };

@@ -187,7 +187,7 @@ const struct command command_policy = {
 	.description =
 		"Shows the rules by which the kernel decides about an endpoint, in the order in which they\n"
 		"are tried, and how many packets each has decided. ENDPOINT is its id, its interface on\n"
-		"this host, or an address; of a host endpoint, its id or an interface. Usually only the\n"
+		"this host, or an address. A host endpoint is named by its id or an interface. Usually the\n"
 		"first packet of a connection meets rules. Endpoints that share a rule share its counts.",
 	.forms = forms,
 	.options = options,

@@ -55,7 +55,7 @@ BENCH_PROGRAMS := $(patsubst %.o,%,$(filter %_bench.o,$(BENCH_OBJECTS)))
 
 SCRIPTS := .ci/run $(shell grep -lsE '^\#!/bin/(ba)?sh' tools/*)
 PYTHON_FILES := $(shell grep -lsE '^\#!/usr/bin/python3' tools/*) $(wildcard tests/*/*.py)
-LINTS := lint-format lint-includes lint-circles lint-cppcheck lint-tidy lint-scripts
+LINTS := lint-format lint-includes lint-circles lint-pages lint-cppcheck lint-tidy lint-scripts
 C_FILES := $(wildcard bpf/*.[ch] include/*.h user/*.c user/*/*.[ch] tests/*/*.[ch])
 USER_SOURCES := $(wildcard user/*.c user/*/*.c)
 
@@ -233,6 +233,9 @@ lint-includes: ## modules include each other in the allowed direction only
 
 lint-circles: ## no files of a folder call or include each other in a circle
 	$(Q)tools/check-circles
+
+lint-pages: ## files and functions that the pages in docs/ name exist
+	$(Q)tools/check-pages
 
 lint-cppcheck: $(SKELETONS) ## static analysis by cppcheck
 	@mkdir -p $(BUILD)/lint/cppcheck

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Looks at what is in force on the host, and repairs. Almost everything that can go wrong is told by an
- * event: then only that interface is looked at. A detached link is told by nobody, so the links are asked
- * each second. The rare look at everything is for events that were lost.
+ * event: then only that interface is looked at. A detached link is told by nobody, so 256 of
+ * the links are asked each second. The rare look at everything is for events that were lost.
  */
 #include "agent/state.h"
 

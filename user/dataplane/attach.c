@@ -257,7 +257,7 @@ static bool is_own_program(void *arg, __u32 prog_id)
 
 int dataplane_lost_links(struct dataplane *dp)
 {
-	return attach_tcx_lost(dp->pins, is_own_program, dp);
+	return attach_tcx_lost(dp->pins, &dp->next_link, is_own_program, dp);
 }
 
 void dataplane_forget_links(struct dataplane *dp)

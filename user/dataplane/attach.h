@@ -7,6 +7,7 @@
 #define DATAPLANE_ATTACH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <linux/types.h>
 
@@ -40,7 +41,10 @@ bool attach_tcx_probe(void);
 /* Deletes pins of links, XDP's included, whose interface is gone; with `all`, detaches and deletes the others
  * too. */
 void attach_tcx_prune(struct pins *pins, bool all);
-/* How many held links are on no interface, or with a program that `is_own` denies. */
-int attach_tcx_lost(struct pins *pins, bool (*is_own)(void *arg, __u32 prog_id), void *arg);
+/*
+ * How many of the next 256 held links are on no interface, or with a program that `is_own` denies. The cursor
+ * starts at 0 and comes round.
+ */
+int attach_tcx_lost(struct pins *pins, size_t *cursor, bool (*is_own)(void *arg, __u32 prog_id), void *arg);
 
 #endif

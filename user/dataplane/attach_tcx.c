@@ -18,6 +18,8 @@
 
 #define FOLDER "links/"
 
+#define LINKS_AT_ONCE 256 /* asked in one turn: each costs a microsecond or two */
+
 /* Of Linux 6.6; Debian 12's headers are older. */
 #define ATTACH_TYPE_TCX_INGRESS 46
 #define ATTACH_TYPE_TCX_EGRESS	47
@@ -168,6 +170,8 @@ void attach_tcx_prune(struct pins *pins, bool all)
 struct lost {
 	bool (*is_own)(void *arg, __u32 prog_id);
 	void *arg;
+	size_t first, end; /* of those that are asked */
+	size_t seen;
 	int count;
 };
 
@@ -176,16 +180,20 @@ static void count_lost(void *arg, const char *name, int fd)
 	struct lost *lost = arg;
 	struct tcx_info tcx = {0};
 	__u32 prog_id;
+	size_t number = lost->seen++;
 
+	if (number < lost->first || number >= lost->end)
+		return;
 	if (!read_link(fd, &tcx, &prog_id) || !tcx.ifindex || !lost->is_own(lost->arg, prog_id))
 		lost->count++;
 }
 
-int attach_tcx_lost(struct pins *pins, bool (*is_own)(void *arg, __u32 prog_id), void *arg)
+int attach_tcx_lost(struct pins *pins, size_t *cursor, bool (*is_own)(void *arg, __u32 prog_id), void *arg)
 {
-	struct lost lost = {.is_own = is_own, .arg = arg};
+	struct lost lost = {.is_own = is_own, .arg = arg, .first = *cursor, .end = *cursor + LINKS_AT_ONCE};
 
 	pins_each(pins, FOLDER, count_lost, &lost);
+	*cursor = lost.end < lost.seen ? lost.end : 0;
 	return lost.count;
 }
 

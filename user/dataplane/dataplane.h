@@ -112,7 +112,7 @@ int dataplane_activate(struct dataplane *dp, struct err *err);
 int dataplane_remove_other_layouts(struct dataplane *dp);
 /*
  * How many links are on no interface any more, or carry somebody else's program: the kernel tells nobody when
- * a link is detached. A question to the kernel for each link, 0.3 us.
+ * a link is detached. Asks for the next 256 links, which are those of 128 interfaces, at each call.
  */
 int dataplane_lost_links(struct dataplane *dp);
 /* Of interfaces that are gone. */

@@ -107,7 +107,8 @@ int netfilter_remove(const char *interface_prefix, struct err *err);
 struct dataplane {
 	char *interface_prefix;
 	struct pins *pins;
-	bool own_pins; /* to be closed with it */
+	bool own_pins;	  /* to be closed with it */
+	size_t next_link; /* to be asked by dataplane_lost_links() */
 	struct settings settings;
 	struct programs programs;
 	__u32 prog_id[ROLE_COUNT][HOOK_COUNT], screen_id;

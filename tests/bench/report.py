@@ -176,8 +176,8 @@ SECTIONS = (
      "The average size of the packets that the receiver's interface gets shows whether super-packets stay whole.",
      throughput_table),
     ("drops", "Dropping unwanted packets",
-     "The kernel makes frames as a driver does, 64 at a time, on the measuring processor. What that alone costs is measured "
-     "with an XDP program that drops all of them and does nothing else, and taken off. 10,001 networks are on the block list.",
+     "The kernel makes frames as a driver does, 64 at a time, on the measuring processor. An XDP program that drops all of "
+     "them and does nothing else measures the cost of that, which is taken off. 10,001 networks are on the block list.",
      drops_table),
     ("scale", "The daemon",
      "Propagation: from the write into the datastore to the first packet of a flow that is refused, or let through.",
@@ -204,16 +204,16 @@ Written by `sudo make bench`; the raw numbers are in [results.json](results.json
 
 One process, pinned to one processor, holds the sockets of both endpoints, so the whole way of a packet is charged to
 its thread (`CLOCK_THREAD_CPUTIME_ID`). Each round measures one batch of each test for each variant, in an order that
-is shuffled each time; there were {rounds} rounds, after a third and two thirds of which everything was set up anew.
+is shuffled each time. There were {rounds} rounds. After a third and two thirds of them everything was set up from scratch.
 Each variant has its own namespaces. Differences below 0.02 (0.04 where connections are opened) are noise: "bare
 routing again" shows how far equals differ.
 
 "N rules": N - 1 rules that deny a port each and do not match, then one that allows members of a tag. Ours skips
-rules of other protocols, so it has N of them for UDP and N for TCP; the others look at all N for each packet. The
+rules of other protocols, so it has N of them for UDP and N for TCP. The others look at all N for each packet. The
 10,000 rules are for UDP only.
 
-"To another host": endpoint B is outside, at the other end of a link that leads out of the host of endpoint A, which
-opens all connections. So it is A's outbound policy that decides about them, one rule that allows everything.
+"To another host": endpoint B is outside, at the other end of a link that leads out of the host of endpoint A. A opens
+all connections. So A's outbound policy decides about them. It is one rule that allows everything.
 
 {body}
 

@@ -150,7 +150,7 @@ check-kernel: $(BPF_TESTS) ## BPF tests on Debian's own kernel in a virtual mach
 
 # Built apart; a leak or an error of a sanitizer ends the program with a status, which fails its test.
 check-sanitized: ## unit tests, BPF loader and a part of the system tests with address and undefined sanitizers (as root)
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitized CFLAGS='$(SANITIZED)' all tests
+	$(Q)CFLAGS='$(SANITIZED)' LDFLAGS='$(SANITIZED)' $(MAKE) --no-print-directory BUILD=$(BUILD)/sanitized all tests
 	@BUILD=$(BUILD)/sanitized tools/run-tests unit
 	@BUILD=$(BUILD)/sanitized T='dataplane*' tools/run-tests bpf
 	@BUILD=$(BUILD)/sanitized T='$(or $(T),$(SANITIZED_SYSTEM))' tools/run-tests system

@@ -2,13 +2,9 @@
 """calicoctl on an empty datastore of each kind, and a look at the keys beneath it."""
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
-import tempfile
-
-import pytest
 
 import lab
 
@@ -116,36 +112,3 @@ def endpoint_value(endpoint):
     """As the v0.8.0 plugin wrote it."""
     return {"state": "active", "name": f"cali{endpoint[:11]}", "mac": "ee:ee:ee:ee:ee:ee", "profile_ids": [],
             "ipv4_nets": ["192.168.7.64/32"], "ipv6_nets": [], "ipv4_gateway": "172.30.0.11", "ipv6_gateway": None}
-
-
-@pytest.fixture(scope="session")
-def etcd_server():
-    with lab.Network() as network, network.etcd() as server:
-        yield server
-
-
-@pytest.fixture
-def directory():
-    """A directory that users who are not root can look into, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="calicoctl-") as path:
-        os.chmod(path, 0o755)
-        yield path
-
-
-@pytest.fixture
-def etcd_ctl(etcd_server, directory):
-    """calicoctl on etcd."""
-    etcd_server.etcdctl("rm", "--recursive", "/calico", check=False)
-    return EtcdCalicoctl(etcd_server.network.namespace, directory, etcd_server)
-
-
-@pytest.fixture
-def sqlite_ctl(etcd_server, directory):
-    """calicoctl on the embedded store."""
-    return SqliteCalicoctl(etcd_server.network.namespace, directory)
-
-
-@pytest.fixture(params=["sqlite", "etcd"])
-def ctl(request):
-    """calicoctl on each kind of datastore."""
-    return request.getfixturevalue(f"{request.param}_ctl")

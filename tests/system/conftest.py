@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Fixtures: machines made of network namespaces, each with its own Docker engine, etcd and calico-node."""
 
+import os
 import signal
+import tempfile
 
 import pytest
 
 import lab
+from calicoctl import EtcdCalicoctl, SqliteCalicoctl
 
 TEST_SECONDS = 300
 
@@ -70,3 +73,38 @@ def two_machines(network, image):
             made.start_docker()
             made.start_node()
         yield first, second
+
+
+# calicoctl without a daemon
+
+@pytest.fixture(scope="session")
+def etcd_server():
+    with lab.Network() as network, network.etcd() as server:
+        yield server
+
+
+@pytest.fixture
+def directory():
+    """A directory that users who are not root can look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="calicoctl-") as path:
+        os.chmod(path, 0o755)
+        yield path
+
+
+@pytest.fixture
+def etcd_ctl(etcd_server, directory):
+    """calicoctl on etcd."""
+    etcd_server.etcdctl("rm", "--recursive", "/calico", check=False)
+    return EtcdCalicoctl(etcd_server.network.namespace, directory, etcd_server)
+
+
+@pytest.fixture
+def sqlite_ctl(etcd_server, directory):
+    """calicoctl on the embedded store."""
+    return SqliteCalicoctl(etcd_server.network.namespace, directory)
+
+
+@pytest.fixture(params=["sqlite", "etcd"])
+def ctl(request):
+    """calicoctl on each kind of datastore."""
+    return request.getfixturevalue(f"{request.param}_ctl")

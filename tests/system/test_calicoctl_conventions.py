@@ -9,7 +9,7 @@ import pytest
 
 import lab
 
-from calicoctl import PROGRAM, ctl, directory, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
+from calicoctl import PROGRAM
 
 COMMANDS = ["status", "node", "profile", "endpoint", "pool", "bgp", "ipam", "version", "config", "policy",
             "checksystem", "diags"]

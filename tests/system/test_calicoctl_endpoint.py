@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from calicoctl import HOST, ctl, directory, endpoint_key, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
+from calicoctl import HOST, endpoint_key
 
 SUMMARY_EMPTY = """\
 +----------+-----------------+---------------------+---------------------+

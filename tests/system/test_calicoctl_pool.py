@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from calicoctl import HOST, ctl, directory, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
+from calicoctl import HOST
 
 EMPTY4 = "+-----------+---------+\n| IPv4 CIDR | Options |\n+-----------+---------+\n+-----------+---------+\n"
 EMPTY6 = EMPTY4.replace("v4", "v6")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from calicoctl import HOST, ctl, directory, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
+from calicoctl import HOST
 
 NAME_TEXT = ("Profile names must be < 40 character long and can only contain numbers, letters,\n"
              "dots, dashes and underscores.\n\n")

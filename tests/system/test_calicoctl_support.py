@@ -14,7 +14,6 @@ import threading
 import pytest
 
 import lab
-from calicoctl import directory, etcd_ctl, etcd_server, sqlite_ctl  # pylint: disable=unused-import
 
 NO_DOCKER = "--runtime=rkt"
 

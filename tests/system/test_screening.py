@@ -9,7 +9,6 @@ import socket
 import pytest
 
 import lab
-from calicoctl import ctl, directory, sqlite_ctl, etcd_ctl, etcd_server  # pylint: disable=unused-import
 
 OPEN = ("inbound", "allow", "tcp", "to", "ports", "80")
 SUSPECT, INNOCENT = "198.51.100.7", "203.0.113.7"

@@ -62,8 +62,7 @@ static int try_programs(const struct probe *probe, struct programs *programs)
 
 static int attach(const struct programs *programs, int ifindex, struct err *err)
 {
-	const struct attach_point point = {
-		.ifindex = ifindex, .name = "cali-probe", .hook = HOOK_INGRESS};
+	const struct attach_point point = {.ifindex = ifindex, .name = "cali-probe", .hook = HOOK_INGRESS};
 	int rc;
 
 	/* Links need pins, hence the question; a filter goes with its interface. */

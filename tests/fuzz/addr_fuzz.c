@@ -3,6 +3,7 @@
 #include "fuzz.h"
 #include "store/keys.h"
 #include "util/addr.h"
+#include "util/segment.h"
 
 static void address(const char *text)
 {
@@ -51,7 +52,7 @@ static void key(const char *text)
 	char own[KEY_MAX];
 
 	key_parse(text, &parts);
-	if (parts.kind == KEY_IS_CONFIG && key_segment_valid(parts.name))
+	if (parts.kind == KEY_IS_CONFIG && segment_valid(parts.name))
 		fuzz_check(strcmp(key_config(own, parts.name), text) == 0, text);
 	if (parts.kind == KEY_IS_ENDPOINT) {
 		key_endpoint(own, parts.host, parts.orchestrator, parts.workload, parts.name);

@@ -2,6 +2,7 @@
 /* Datastore paths: spelled as v0.20 does, split exactly, and closed to names that are no path segment. */
 #include "rows.h"
 #include "store/keys.h"
+#include "util/segment.h"
 
 static struct cidr cidr_of(const char *text)
 {
@@ -61,8 +62,8 @@ static void odd_names_reach_nothing(void **state)
 	char key[KEY_MAX], name[400];
 
 	for (size_t i = 0; i < ROWS(names); i++) {
-		assert_false(key_segment_valid(names[i]));
-		assert_non_null(key_segment_fault(names[i]));
+		assert_false(segment_valid(names[i]));
+		assert_non_null(segment_fault(names[i]));
 		assert_string_equal(key_profile(key, names[i]), KEY_NOWHERE);
 		assert_string_equal(key_endpoint(key, "h", names[i], "w", "e"), KEY_NOWHERE);
 		assert_string_equal(key_endpoint(key, "h", "o", "w", names[i]), KEY_NOWHERE);
@@ -72,16 +73,16 @@ static void odd_names_reach_nothing(void **state)
 	assert_string_equal(key_bgp_host(key, "h", "x/"), KEY_NOWHERE);
 	assert_string_equal(key_bgp_host(key, "h/x", NULL), KEY_NOWHERE);
 
-	assert_true(key_segment_valid("..."));
-	assert_true(key_segment_valid("a b$^\xc3\xa4"));
+	assert_true(segment_valid("..."));
+	assert_true(segment_valid("a b$^\xc3\xa4"));
 	memset(name, 'a', sizeof(name));
 	name[255] = '\0';
-	assert_true(key_segment_valid(name));
+	assert_true(segment_valid(name));
 	assert_int_equal(strlen(key_profile(key, name)), strlen(KEY_PROFILES) + 256);
 	assert_string_equal(key_endpoint(key, name, name, name, name), KEY_NOWHERE);
 	name[255] = 'a';
 	name[256] = '\0';
-	assert_false(key_segment_valid(name));
+	assert_false(segment_valid(name));
 	assert_string_equal(key_profile(key, name), KEY_NOWHERE);
 }
 

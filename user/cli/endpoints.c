@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/segment.h"
+
 static bool fits(const char *wanted, const char *text)
 {
 	return !wanted || !strcmp(wanted, text);
@@ -24,7 +26,7 @@ bool endpoints_load(struct ctl *ctl, const struct endpoint_filter *filter, struc
 
 	*ret = (struct endpoint_entries){0};
 	/* A name that no host can have matches none. */
-	if (filter->host && !key_segment_valid(filter->host))
+	if (filter->host && !segment_valid(filter->host))
 		return true;
 	if (!ctl_list(ctl, filter->host ? key_host_workloads(key, filter->host) : KEY_HOSTS, &list))
 		return false;

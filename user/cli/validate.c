@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "model/model.h"
-#include "store/keys.h"
+#include "util/segment.h"
 
 /* Plain decimal digits up to `limit`; advances past them. */
 static bool digits_parse(const char **text, uint64_t limit, uint64_t *ret)
@@ -50,7 +50,7 @@ bool integer_parse(const char *text, long *ret)
 
 bool check_name(struct out *out, const char *what, const char *name)
 {
-	const char *fault = key_segment_fault(name);
+	const char *fault = segment_fault(name);
 
 	if (!fault)
 		return true;

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "config/settings.h"
-#include "store/keys.h"
 #include "util/addr.h"
+#include "util/segment.h"
 
 #define CONFIG_FILE "/etc/calico/calico.cfg"
 
@@ -98,7 +98,7 @@ static int load_hostname(struct config *config, const struct settings *settings,
 	r = load_text(settings, "HOSTNAME", kernel, &config->hostname, err);
 	if (r < 0)
 		return r;
-	fault = key_segment_fault(config->hostname);
+	fault = segment_fault(config->hostname);
 	if (fault)
 		return err_set(err, EINVAL, "HOSTNAME %s; got: %.300s", fault, config->hostname);
 	return 0;

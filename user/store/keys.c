@@ -5,46 +5,14 @@
 #include <stddef.h>
 #include <string.h>
 
-#define SEGMENT_MAX 255
-
-static const char *segment_fault(const char *segment, size_t length)
-{
-	if (length == 0)
-		return "must not be empty";
-	if (length > SEGMENT_MAX)
-		return "must have at most 255 bytes";
-	if (segment[0] == '.' && (length == 1 || (length == 2 && segment[1] == '.')))
-		return "must not be '.' or '..', which lead elsewhere in the datastore";
-	for (size_t i = 0; i < length; i++) {
-		if (segment[i] == '/')
-			return "must have no '/'";
-		if ((unsigned char)segment[i] < 0x20 || segment[i] == 0x7f)
-			return "must have no control characters";
-	}
-	return NULL;
-}
-
-static bool segment_valid(const char *segment, size_t length)
-{
-	return !segment_fault(segment, length);
-}
-
-const char *key_segment_fault(const char *segment)
-{
-	return segment_fault(segment, strnlen(segment, SEGMENT_MAX + 1));
-}
-
-bool key_segment_valid(const char *segment)
-{
-	return !key_segment_fault(segment);
-}
+#include "util/segment.h"
 
 static bool path_valid(const char *path)
 {
 	for (;;) {
 		size_t length = strcspn(path, "/");
 
-		if (!segment_valid(path, length))
+		if (segment_fault_of(path, length))
 			return false;
 		if (!path[length])
 			return true;
@@ -62,7 +30,7 @@ static const char *build(char key[KEY_MAX], const char *template, const char *co
 		const char *part = insert ? *names++ : t;
 		size_t length = insert ? strlen(part) : 1;
 
-		if (used + length >= KEY_MAX || (*t == '%' && !key_segment_valid(part)) ||
+		if (used + length >= KEY_MAX || (*t == '%' && !segment_valid(part)) ||
 		    (*t == '*' && !path_valid(part)))
 			return memcpy(key, KEY_NOWHERE, sizeof(KEY_NOWHERE));
 		memcpy(key + used, part, length);
@@ -259,7 +227,8 @@ static bool key_match(const char *key, const char *pattern, struct key_parts *pa
 				return false;
 			memcpy(part, key, length);
 			part[length] = '\0';
-			if (segment_fault(part, length) || (strchr("ti", pattern[1]) && !is_identifier(part)))
+			if (segment_fault_of(part, length) ||
+			    (strchr("ti", pattern[1]) && !is_identifier(part)))
 				*ret_misnamed = true;
 		} else if (length != pattern_length || memcmp(key, pattern, length) != 0) {
 			return false;

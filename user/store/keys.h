@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The only place that spells datastore paths. Builders write into a caller's buffer and return it. A name
- * that is no path segment (see key_segment_valid()), or a path that does not fit, is a bug of the caller; so
+ * that is no path segment (see segment_valid()), or a path that does not fit, is a bug of the caller; so
  * that it cannot reach another object, the key is then KEY_NOWHERE. The parser splits a /calico/v1 key into
  * its parts. Source of the layout: Calico v0.20's etcd data model.
  */
@@ -36,11 +36,6 @@
 #define KEY_BGP_GLOBAL	"/calico/bgp/v1/global"
 #define KEY_BGP_HOSTS	"/calico/bgp/v1/host"
 #define KEY_LIBNETWORK	"/calico/libnetwork/v1"
-
-/* 1 to 255 bytes, no slash or control character, not "." or "..": what any name in a key must be. */
-bool key_segment_valid(const char *segment);
-/* Why a name is not: "must not be '..', which leads elsewhere in the datastore". NULL when it is valid. */
-const char *key_segment_fault(const char *segment);
 
 const char *key_config(char key[KEY_MAX], const char *name);
 const char *key_host(char key[KEY_MAX], const char *host);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The etcd backend's parts: operations in store_etcd.c, watches in etcd_feed.c. Private. */
+/* The etcd backend's parts: operations in store_etcd.c, watches in etcd_feed.c, answers in etcd_answer.c. */
 #ifndef STORE_STORE_ETCD_H
 #define STORE_STORE_ETCD_H
 
@@ -29,6 +29,9 @@ int etcd_read_answer(const struct etcd_store *store, const struct etcd_request *
 /* The sentence for any other failure. Returns -code. */
 int etcd_failed(const struct etcd_store *store, int code, const char *operation, const char *key,
 		const char *detail, struct err *err);
+/* The sentence for what the server itself refused; message: its own words, or NULL. Returns r. */
+int etcd_refused(const struct etcd_store *store, int r, const char *operation, const char *key,
+		 const char *message, struct err *err);
 
 int etcd_snapshot(struct store *store, struct store_feed *feed, struct store_list *ret, struct err *err);
 int etcd_poll(struct store *store, struct store_feed *feed, struct err *err);

@@ -5,85 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config/config.h"
-
-/* So many changes are kept; a watcher that was away for more reads a snapshot. */
-#define CHANGES_KEPT 10000
-
-struct node_state {
-	bool exists, directory;
-	uint64_t revision;
-};
-
-static int find(struct sqlite_db *db, const char *key, struct node_state *ret)
-{
-	sqlite3_stmt *row;
-	int r = sql_open(db, &row,
-			 "SELECT value IS NULL, modified FROM node WHERE key = ?1 AND "
-			 "(expiry IS NULL OR expiry > " SQL_NOW ")",
-			 SQL_ARGS(SQL_TEXT(key)));
-
-	if (r < 0)
-		return r;
-	r = sql_next(db, row);
-	*ret = (struct node_state){.exists = r > 0};
-	if (r > 0) {
-		ret->directory = sqlite3_column_int(row, 0);
-		ret->revision = (uint64_t)sqlite3_column_int64(row, 1);
-	}
-	sqlite3_finalize(row);
-	return r < 0 ? r : 0;
-}
-
-static int read_revision(struct sqlite_db *db, uint64_t *ret)
-{
-	sqlite3_stmt *row;
-	int r = sql_open(db, &row, "SELECT max(revision) FROM change", NULL);
-
-	if (r < 0)
-		return r;
-	r = sql_next(db, row);
-	*ret = r > 0 ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
-	sqlite3_finalize(row);
-	return r < 0 ? r : 0;
-}
-
-/* The log gives every change its revision. It never becomes empty, so revisions never start again. */
-static int log_change(struct sqlite_db *db, enum sqlite_change kind, const char *key, const char *value,
-		      uint64_t *ret_revision)
-{
-	int r = sql_exec(db, "INSERT INTO change (kind, key, value) VALUES (?1, ?2, ?3)",
-			 SQL_ARGS(SQL_NUMBER(kind), SQL_TEXT(key), SQL_TEXT(value)));
-
-	if (r < 0)
-		return r;
-	*ret_revision = (uint64_t)sqlite3_last_insert_rowid(db->handle);
-	return sql_exec(db, "DELETE FROM change WHERE revision <= ?1",
-			SQL_ARGS(SQL_NUMBER(*ret_revision - CHANGES_KEPT)));
-}
-
-int sqlite_purge(struct sqlite_db *db)
-{
-	struct store_list expired = {0};
-	sqlite3_stmt *row;
-	uint64_t revision;
-	int r = sql_open(db, &row, "DELETE FROM node WHERE expiry <= " SQL_NOW " RETURNING key", NULL);
-
-	if (r < 0)
-		return r;
-	while ((r = sql_next(db, row)) > 0) {
-		r = store_list_add(&expired, sql_text(row, 0), NULL, 0);
-		if (r < 0)
-			break;
-	}
-	sqlite3_finalize(row);
-	for (size_t i = 0; i < expired.count && r == 0; i++)
-		r = log_change(db, CHANGE_LEAF_GONE, expired.nodes[i].key, NULL, &revision);
-	store_list_done(&expired);
-	return r;
-}
 
 struct request {
 	const char *key;
@@ -122,36 +45,11 @@ static int get_node(struct sqlite_db *db, void *arg)
 	return r;
 }
 
-/* '0' is the character after '/': both bounds make an index range of exactly what is beneath. */
-int sqlite_list(struct sqlite_db *db, const char *directory, bool recursive, struct store_list *ret)
-{
-	sqlite3_stmt *row;
-	int r = sql_open(
-		db, &row,
-		"SELECT key, value, modified FROM node WHERE key > ?1 || '/' AND key < ?1 || '0' AND "
-		"(expiry IS NULL OR expiry > " SQL_NOW ")",
-		SQL_ARGS(SQL_TEXT(directory)));
-
-	if (r < 0)
-		return r;
-	while ((r = sql_next(db, row)) > 0) {
-		const char *key = sql_text(row, 0), *value = sql_text(row, 1);
-
-		if (recursive ? !value : strchr(key + strlen(directory) + 1, '/') != NULL)
-			continue;
-		r = store_list_add(ret, key, value, (uint64_t)sqlite3_column_int64(row, 2));
-		if (r < 0)
-			break;
-	}
-	sqlite3_finalize(row);
-	return r < 0 ? r : read_revision(db, &ret->revision);
-}
-
 static int list_nodes(struct sqlite_db *db, void *arg)
 {
 	struct request *request = arg;
-	struct node_state state;
-	int r = find(db, request->key, &state);
+	struct sqlite_state state;
+	int r = sqlite_find(db, request->key, &state);
 
 	store_list_done(request->list);
 	if (r == 0 && state.exists && !state.directory)
@@ -165,10 +63,10 @@ static int make_parents(struct sqlite_db *db, const char *key, uint64_t revision
 	int r = parent ? 0 : -ENOMEM;
 
 	while (r == 0 && (slash = strrchr(parent, '/')) != parent) {
-		struct node_state state;
+		struct sqlite_state state;
 
 		*slash = '\0';
-		r = find(db, parent, &state);
+		r = sqlite_find(db, parent, &state);
 		if (r < 0 || (state.exists && state.directory))
 			break;
 		r = state.exists ? -ENOTDIR
@@ -179,7 +77,7 @@ static int make_parents(struct sqlite_db *db, const char *key, uint64_t revision
 	return r;
 }
 
-static int check_put(const struct store_put *put, const struct node_state *state)
+static int check_put(const struct store_put *put, const struct sqlite_state *state)
 {
 	if (put->when == PUT_IF_ABSENT && state->exists)
 		return -EEXIST;
@@ -196,15 +94,15 @@ static int put_node(struct sqlite_db *db, void *arg)
 {
 	struct request *request = arg;
 	const struct store_put *put = request->put;
-	struct node_state state = {0};
+	struct sqlite_state state = {0};
 	int r = sqlite_purge(db);
 
 	if (r == 0)
-		r = find(db, put->key, &state);
+		r = sqlite_find(db, put->key, &state);
 	if (r == 0)
 		r = check_put(put, &state);
 	if (r == 0)
-		r = log_change(db, put->value ? CHANGE_LEAF_SET : CHANGE_DIRECTORY_MADE, put->key, put->value,
+		r = sqlite_log(db, put->value ? CHANGE_LEAF_SET : CHANGE_DIRECTORY_MADE, put->key, put->value,
 			       &request->revision);
 	if (r == 0)
 		r = make_parents(db, put->key, request->revision);
@@ -223,12 +121,12 @@ static int remove_node(struct sqlite_db *db, void *arg)
 {
 	struct request *request = arg;
 	const struct store_removal *removal = request->removal;
-	struct node_state state = {0};
+	struct sqlite_state state = {0};
 	uint64_t revision;
 	int r = sqlite_purge(db);
 
 	if (r == 0)
-		r = find(db, removal->key, &state);
+		r = sqlite_find(db, removal->key, &state);
 	if (r < 0)
 		return r;
 	if (!state.exists)
@@ -237,7 +135,7 @@ static int remove_node(struct sqlite_db *db, void *arg)
 		return -EISDIR;
 	if (removal->revision && state.revision != removal->revision)
 		return -ESTALE;
-	r = log_change(db, state.directory ? CHANGE_DIRECTORY_GONE : CHANGE_LEAF_GONE, removal->key, NULL,
+	r = sqlite_log(db, state.directory ? CHANGE_DIRECTORY_GONE : CHANGE_LEAF_GONE, removal->key, NULL,
 		       &revision);
 	if (r < 0)
 		return r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The embedded store's parts: operations in store_sqlite.c, watches in sqlite_feed.c. Private. */
+/* The embedded store's parts: operations in store_sqlite.c, watches in sqlite_feed.c, rows in sqlite_rows.c.
+ */
 #ifndef STORE_STORE_SQLITE_H
 #define STORE_STORE_SQLITE_H
 
@@ -26,9 +27,19 @@ struct sqlite_store {
 	struct store_feed *polling; /* woken by each notification */
 };
 
-/* All leaves beneath the directory, or its direct children. Inside a transaction. */
+struct sqlite_state {
+	bool exists, directory;
+	uint64_t revision;
+};
+
+/* What there is of a key. Inside a transaction, as the next three. */
+int sqlite_find(struct sqlite_db *db, const char *key, struct sqlite_state *ret);
+/* Gives a change its revision. */
+int sqlite_log(struct sqlite_db *db, enum sqlite_change kind, const char *key, const char *value,
+	       uint64_t *ret_revision);
+/* All leaves beneath the directory, or its direct children. */
 int sqlite_list(struct sqlite_db *db, const char *directory, bool recursive, struct store_list *ret);
-/* Removes what has expired and logs it. Inside a writing transaction. */
+/* Removes what has expired and logs it. */
 int sqlite_purge(struct sqlite_db *db);
 
 int sqlite_snapshot(struct store *store, struct store_feed *feed, struct store_list *ret, struct err *err);

@@ -199,7 +199,7 @@ static int believe(struct store_watch *watch, const struct store_list *list, str
 	if (watch->known && list->count == 0)
 		return err_set(err, EAGAIN,
 			       "%s at %s has nothing beneath %s any more: keeping what was there before",
-			       store_kind(watch->store), store_where(watch->store), watch->directory);
+			       watch->store->backend->kind, watch->store->where, watch->directory);
 	return 0;
 }
 
@@ -236,7 +236,7 @@ static int merge_changes(struct store_watch *watch, struct err *err)
 
 		err_set(err, EREMCHG, "%s was deleted as a whole in %s at %s: keeping what was there before",
 			strlen(key) > strlen(watch->directory) ? key : watch->directory,
-			store_kind(watch->store), store_where(watch->store));
+			watch->store->backend->kind, watch->store->where);
 	}
 	store_feed_clear(&watch->feed);
 	if (r == -EREMCHG)

@@ -3,8 +3,8 @@
 #include "store_fixture.h"
 
 #include "docker/journal.h"
-#include "docker/sandbox.h"
 #include "util/log.h"
+#include "wiring/sandbox.h"
 
 static char directory[] = "/tmp/calico-journal-XXXXXX";
 

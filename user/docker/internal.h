@@ -7,10 +7,10 @@
 #include "docker/engine.h"
 #include "docker/journal.h"
 #include "docker/plugin.h"
-#include "docker/sandbox.h"
 #include "http/server.h"
 #include "ipam/ipam.h"
 #include "store/keys.h"
+#include "wiring/sandbox.h"
 
 /* Endpoints of all Docker networks share one orchestrator and one workload: nothing is keyed by container. */
 #define ORCHESTRATOR "libnetwork"

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "docker/state_file.h"
 #include "util/log.h"
 #include "util/task.h"
+#include "wiring/state_file.h"
 
 #define RETRY_FIRST_MS 500
 #define RETRY_LAST_MS  60000

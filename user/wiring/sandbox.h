@@ -6,8 +6,8 @@
  * Kept in a file beneath the run directory: sandboxes live as long as the machine is up, and a restart of
  * this process must not forget them.
  */
-#ifndef DOCKER_SANDBOX_H
-#define DOCKER_SANDBOX_H
+#ifndef WIRING_SANDBOX_H
+#define WIRING_SANDBOX_H
 
 #include "model/model.h"
 #include "util/addr.h"

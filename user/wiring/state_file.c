@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Whole documents in files: temporary name, fsync, rename. */
-#include "docker/state_file.h"
+#include "wiring/state_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Which number an endpoint has among those of its sandbox. */
-#include "docker/sandbox.h"
+#include "wiring/sandbox.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "docker/state_file.h"
+#include "wiring/state_file.h"
 
 #define NUMBER_MAX 254 /* 169.254.1.254 */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* A small JSON document in a file of this host, replaced as a whole. */
-#ifndef DOCKER_STATE_FILE_H
-#define DOCKER_STATE_FILE_H
+#ifndef WIRING_STATE_FILE_H
+#define WIRING_STATE_FILE_H
 
 #include <jansson.h>
 

@@ -4,6 +4,7 @@
 
 #include "docker/journal.h"
 #include "util/log.h"
+#include "wiring/next_hop.h"
 #include "wiring/sandbox.h"
 
 static char directory[] = "/tmp/calico-journal-XXXXXX";
@@ -273,13 +274,13 @@ static void test_next_hops(void **state)
 	struct addr hop;
 	char text[ADDR_TEXT];
 
-	hop = sandbox_next_hop(4, 1);
+	hop = next_hop(4, 1);
 	assert_string_equal(addr_format(&hop, text), "169.254.1.1");
-	hop = sandbox_next_hop(4, 254);
+	hop = next_hop(4, 254);
 	assert_string_equal(addr_format(&hop, text), "169.254.1.254");
-	hop = sandbox_next_hop(6, 1);
+	hop = next_hop(6, 1);
 	assert_string_equal(addr_format(&hop, text), "fe80::1");
-	hop = sandbox_next_hop(6, 2);
+	hop = next_hop(6, 2);
 	assert_string_equal(addr_format(&hop, text), "fe80::2");
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Endpoints in the datastore: one interface of one container, from CreateEndpoint to DeleteEndpoint. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,20 +8,15 @@
 #include "docker/internal.h"
 #include "docker/request.h"
 #include "util/log.h"
-#include "util/offload.h"
 
-struct veth_names veth_names_of(const char *endpoint_id)
+static const char *key_of(const char *hostname, const char *id, char key[KEY_MAX])
 {
-	struct veth_names names;
-
-	snprintf(names.host, sizeof(names.host), "cali%.11s", endpoint_id);
-	snprintf(names.peer, sizeof(names.peer), "tmp%.11s", endpoint_id);
-	return names;
+	return key_endpoint(key, hostname, ORCHESTRATOR, WORKLOAD, id);
 }
 
 const char *endpoint_key(const struct plugin *plugin, const char *id, char key[KEY_MAX])
 {
-	return key_endpoint(key, plugin->config->hostname, ORCHESTRATOR, WORKLOAD, id);
+	return key_of(plugin->config->hostname, id, key);
 }
 
 bool endpoint_key_is_ours(const char *key, const char **ret_id)
@@ -35,61 +29,26 @@ bool endpoint_key_is_ours(const char *key, const char **ret_id)
 	       !strcmp(parts.workload, WORKLOAD);
 }
 
-struct unplugging {
-	int ifindex, rc;
-	struct err err;
-};
-
-static void delete_interface(void *arg)
+struct wiring endpoint_wiring(const struct plugin *plugin)
 {
-	struct unplugging *unplugging = arg;
-	struct netlink *netlink;
-
-	unplugging->rc = netlink_open(&netlink, &unplugging->err);
-	if (unplugging->rc < 0)
-		return;
-	unplugging->rc = link_delete(netlink, unplugging->ifindex, &unplugging->err);
-	netlink_close(netlink);
-}
-
-/*
- * In a thread: the kernel waits for some grace periods, 20 to 50 ms, before it lets an interface with
- * programs go, and everything else would wait with it.
- */
-static int delete_pair(struct plugin *plugin, const char *host_name, struct err *err)
-{
-	struct unplugging unplugging = {.ifindex = link_index(plugin->netlink, host_name)};
-	int rc;
-
-	if (unplugging.ifindex <= 0)
-		return 0;
-	rc = offload("deleting an interface", delete_interface, &unplugging);
-	if (rc < 0)
-		return err_set(err, -rc, "cannot delete the interface %s: %s", host_name, strerror(-rc));
-	if (unplugging.rc < 0)
-		*err = unplugging.err;
-	return unplugging.rc;
-}
-
-void endpoint_unplug(struct plugin *plugin, const char *id)
-{
-	struct veth_names names = veth_names_of(id);
-	char key[KEY_MAX];
-	struct err err;
-
-	agent_remove_endpoint(plugin->agent, endpoint_key(plugin, id, key));
-	if (delete_pair(plugin, names.host, &err) < 0)
-		log_limited(LOG_LEVEL_WARN, "docker", "unplug",
-			    "endpoint %.12s: %s; the collector tries again", id, err.text);
-	sandbox_leave(plugin->sandboxes, id);
+	return (struct wiring){
+		.name = "docker",
+		.hostname = plugin->config->hostname,
+		.endpoint_key = key_of,
+		.store = plugin->store,
+		.netlink = plugin->netlink,
+		.agent = plugin->agent,
+		.sandboxes = plugin->sandboxes,
+	};
 }
 
 int endpoint_remove(struct plugin *plugin, const char *id, struct err *err)
 {
+	const struct wiring wiring = endpoint_wiring(plugin);
 	char key[KEY_MAX];
 	int rc;
 
-	endpoint_unplug(plugin, id);
+	wire_unplug(&wiring, id);
 	rc = store_delete(plugin->store, endpoint_key(plugin, id, key), err);
 	return rc == -ENOENT ? 0 : rc;
 }

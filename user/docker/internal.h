@@ -10,16 +10,14 @@
 #include "http/server.h"
 #include "ipam/ipam.h"
 #include "store/keys.h"
-#include "wiring/sandbox.h"
+#include "wiring/veth.h"
+#include "wiring/wiring.h"
 
 /* Endpoints of all Docker networks share one orchestrator and one workload: nothing is keyed by container. */
 #define ORCHESTRATOR "libnetwork"
 #define WORKLOAD     "libnetwork"
 /* "type" in the attributes of addresses that Docker holds. */
 #define ADDRESS_TYPE "libnetwork"
-
-/* The MAC in containers unless the user gave one, as in v0.20: `docker inspect` shows it. */
-#define CONTAINER_MAC 0xee, 0xee, 0xee, 0xee, 0xee, 0xee
 
 #define DUMMY_GATEWAY4 "0.0.0.0/0"
 #define DUMMY_GATEWAY6 "::/0"
@@ -51,15 +49,6 @@ struct call {
 	json_t *answer; /* NULL means {} */
 };
 
-/* Interface names carry that much of an endpoint's id. */
-#define ENDPOINT_ID_SHORTEST 11
-
-/* Names on the host side: "cali" or "tmp" and the first 11 characters of the endpoint id. */
-struct veth_names {
-	char host[16], peer[16];
-};
-struct veth_names veth_names_of(const char *endpoint_id);
-
 /* network.c: what CreateNetwork stored; the request itself, as the reference plugin keeps it. */
 struct network {
 	bool calico_ipam;
@@ -80,8 +69,7 @@ const char *endpoint_key(const struct plugin *plugin, const char *id, char key[K
 bool endpoint_key_is_ours(const char *key, const char **ret_id);
 /* Key, interface, policy; idempotent. The interface goes even when the datastore cannot be reached. */
 int endpoint_remove(struct plugin *plugin, const char *id, struct err *err);
-/* Only what is in the kernel. */
-void endpoint_unplug(struct plugin *plugin, const char *id);
+struct wiring endpoint_wiring(const struct plugin *plugin);
 
 /* ipam_methods.c */
 /* Releases it unless somebody else was given the address after `before` (seconds since 1970). */

@@ -120,11 +120,3 @@ void sandbox_leave(struct sandboxes *sandboxes, const char *endpoint)
 	    !json_object_del(sandboxes->endpoints, endpoint))
 		state_file_write(sandboxes->path, sandboxes->endpoints, NULL);
 }
-
-struct addr sandbox_next_hop(uint8_t family, unsigned int number)
-{
-	struct addr first;
-
-	addr_parse(family == 6 ? "fe80::1" : "169.254.1.1", &first);
-	return addr_add(&first, number - 1);
-}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Next hops of containers with several networks of ours. libnetwork refuses a second interface with the same
- * route, so the n-th endpoint of a sandbox gets the n-th next hop: 169.254.1.<n> and fe80::<n>.
+ * Numbers of the endpoints of containers with several networks of ours: the n-th has the n-th next hop.
  *
  * Kept in a file beneath the run directory: sandboxes live as long as the machine is up, and a restart of
  * this process must not forget them.
@@ -10,7 +9,6 @@
 #define WIRING_SANDBOX_H
 
 #include "model/model.h"
-#include "util/addr.h"
 #include "util/err.h"
 
 struct sandboxes;
@@ -23,6 +21,5 @@ int sandbox_join(struct sandboxes *sandboxes, const char *sandbox, const char *e
 /* Adds the ids of all endpoints that are in the sandbox of this one, itself included. 0 or -ENOMEM. */
 int sandbox_endpoints(const struct sandboxes *sandboxes, const char *endpoint, struct strings *ret);
 void sandbox_leave(struct sandboxes *sandboxes, const char *endpoint);
-struct addr sandbox_next_hop(uint8_t family, unsigned int number);
 
 #endif

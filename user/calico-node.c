@@ -21,6 +21,7 @@
 #include "config/config.h"
 #include "dataplane/dataplane.h"
 #include "docker/plugin.h"
+#include "http/sockets.h"
 #include "netlink/netlink.h"
 #include "store/store.h"
 #include "util/claim.h"
@@ -60,7 +61,8 @@ struct node {
 	struct netlink *netlink;
 	struct agent *agent;
 	struct plugin *plugin;
-	struct control *control;
+	struct control control;
+	struct server *server; /* of the control socket */
 };
 
 /* Requests that are being served have SERVER_ANSWER_MS of it. */
@@ -238,6 +240,7 @@ static json_t *status(void *arg)
 static int start(struct node *node, struct err *err)
 {
 	char control_path[512];
+	const char *const control_paths[] = {control_path};
 	int r = take_claim(node, err);
 
 	if (!r)
@@ -262,7 +265,8 @@ static int start(struct node *node, struct err *err)
 		r = agent_start(node->config, &node->options, node->store, &node->agent, err);
 	snprintf(control_path, sizeof(control_path), "%s/calico-node.sock", node->config->run_dir);
 	if (!r)
-		r = control_start(control_path, status, node, &node->control, err);
+		r = server_start(&control_socket, control_paths, 1, control_routes, &node->control,
+				 &node->server, err);
 	/* Last: who finds the plugin finds a daemon that answers everything. */
 	if (!r)
 		r = plugin_start(node->config, node->store, node->agent, node->netlink, &node->plugin, err);
@@ -277,7 +281,7 @@ static int start(struct node *node, struct err *err)
 static void stop(struct node *node)
 {
 	watchdog_limit_end(END_MS);
-	control_stop(node->control);
+	server_stop(node->server);
 	plugin_stop(node->plugin);
 	agent_stop(node->agent);
 	netlink_close(node->netlink);
@@ -321,7 +325,7 @@ static int run(struct node *node, struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct node node = {.claim = -1, .pid_file = -1, .bpffs = -1};
+	struct node node = {.claim = -1, .pid_file = -1, .bpffs = -1, .control = {status, &node}};
 	struct err err = {""};
 	int r;
 

@@ -138,7 +138,7 @@ static inline struct plugin *plugin_of(void **state)
 static inline int call_method(struct plugin *plugin, const char *method, const char *body)
 {
 	char path[128], text[4096];
-	struct server_request request = {.path = path, .body = text};
+	struct http_request request = {.path = path, .body = text};
 	json_t *answer = NULL;
 	struct err err = {""};
 	char *dump;
@@ -149,7 +149,8 @@ static inline int call_method(struct plugin *plugin, const char *method, const c
 	for (char *c = text; *c; c++)
 		*c = *c == '\'' ? '"' : *c;
 	request.length = strlen(text);
-	status = router_serve(plugin, &request, &answer, &err);
+	request.route = route_find(router_methods, path);
+	status = request.route->serve(plugin, &request, &answer, &err);
 	if (status == 200)
 		assert_non_null(answer);
 	else

@@ -1,27 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The daemon's control socket. */
 #include "agent/control.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "http/server.h"
-
-struct control {
-	struct server *server;
-	json_t *(*status)(void *arg);
-	void *arg;
-};
-
-static int serve(void *arg, const struct server_request *request, json_t **ret, struct err *err)
+static int serve_status(void *arg, const struct http_request *request, json_t **ret, struct err *err)
 {
-	struct control *control = arg;
+	const struct control *control = arg;
 
-	if (strcmp(request->path, "/status") != 0) {
-		err_set(err, ENOENT, "there is no such document; /status is the only one");
-		return 404;
-	}
 	*ret = control->status(control->arg);
 	if (*ret)
 		return 200;
@@ -29,36 +14,13 @@ static int serve(void *arg, const struct server_request *request, json_t **ret, 
 	return 500;
 }
 
-int control_start(const char *path, json_t *(*status)(void *arg), void *arg, struct control **ret,
-		  struct err *err)
+static int serve_unknown(void *arg, const struct http_request *request, json_t **ret, struct err *err)
 {
-	static const struct server_options options = {
-		.name = "control",
-		.content_type = "application/json",
-		.max_body = 4096,
-		.max_connections = 32,
-		.idle_s = 10,
-	};
-	struct control *control = calloc(1, sizeof(*control));
-	int r;
-
-	if (!control)
-		return err_set(err, ENOMEM, "cannot serve %s: out of memory", path);
-	control->status = status;
-	control->arg = arg;
-	r = server_start(&options, &path, 1, serve, control, &control->server, err);
-	if (r < 0) {
-		free(control);
-		return r;
-	}
-	*ret = control;
-	return 0;
+	err_set(err, ENOENT, "there is no such document; /status is the only one");
+	return 404;
 }
 
-void control_stop(struct control *control)
-{
-	if (!control)
-		return;
-	server_stop(control->server);
-	free(control);
-}
+const struct route control_routes[] = {
+	{.path = "/status", .serve = serve_status},
+	{.serve = serve_unknown},
+};

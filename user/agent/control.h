@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * The daemon's control socket, <run-dir>/calico-node.sock, mode 0600: HTTP on a unix socket, GET /status
- * answers the JSON object that `calicoctl status` shows.
- */
+/* Answers of the daemon's control socket: GET /status gives the JSON object that `calicoctl status` shows. */
 #ifndef AGENT_CONTROL_H
 #define AGENT_CONTROL_H
 
-#include <jansson.h>
+#include "http/route.h"
 
-#include "util/err.h"
+/* Where the answers come from. */
+struct control {
+	json_t *(*status)(void *arg); /* returns a new reference */
+	void *arg;
+};
 
-struct control;
-/* status returns a new reference. */
-int control_start(const char *path, json_t *(*status)(void *arg), void *arg, struct control **ret,
-		  struct err *err);
-void control_stop(struct control *control);
+extern const struct route control_routes[]; /* arg: struct control */
 
 #endif

@@ -10,11 +10,8 @@
 
 #include "docker/internal.h"
 #include "docker/router.h"
+#include "http/sockets.h"
 #include "util/log.h"
-
-#define REQUEST_MAX_BODY (1024 * 1024)
-#define CONNECTIONS_MAX	 128
-#define IDLE_S		 3600 /* dockerd keeps its connections */
 
 static void on_engine_start(void *arg)
 {
@@ -59,19 +56,11 @@ static int serve(struct plugin *plugin, struct err *err)
 {
 	char *ipam_socket = ipam_socket_of(plugin->config->plugin_socket);
 	const char *const paths[] = {plugin->config->plugin_socket, ipam_socket};
-	static const struct server_options options = {
-		.name = "docker",
-		.content_type = "application/vnd.docker.plugins.v1.1+json",
-		.post = true,
-		.max_body = REQUEST_MAX_BODY,
-		.max_connections = CONNECTIONS_MAX,
-		.idle_s = IDLE_S,
-	};
 	int rc;
 
 	if (!ipam_socket)
 		return err_set(err, ENOMEM, "out of memory");
-	rc = server_start(&options, paths, 2, router_serve, plugin, &plugin->server, err);
+	rc = server_start(&plugin_socket, paths, 2, router_methods, plugin, &plugin->server, err);
 	free(ipam_socket);
 	return rc;
 }

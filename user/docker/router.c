@@ -9,6 +9,17 @@
 #include "model/model.h"
 #include "util/log.h"
 
+enum method_body {
+	BODY_IGNORED,  /* dockerd sends none */
+	BODY_OPTIONAL, /* nothing is done with it that matters: an empty one must not fail, see read_body() */
+	BODY_REQUIRED, /* an empty one is an error, see read_body() */
+};
+
+struct method {
+	enum method_body body;
+	int (*handle)(struct call *call, struct err *err);
+};
+
 #define RETRIED "empty request body (retry after a broken connection)"
 
 static int answer_nothing(struct call *call, struct err *err)
@@ -62,57 +73,21 @@ static int allocate_network(struct call *call, struct err *err)
 	return answer(call, json_pack("{s:n}", "Options"), err);
 }
 
-static const struct route routes[] = {
-	{"Plugin.Activate", BODY_IGNORED, activate},
-	{"NetworkDriver.GetCapabilities", BODY_IGNORED, network_capabilities},
-	{"NetworkDriver.DiscoverNew", BODY_OPTIONAL, answer_nothing},
-	{"NetworkDriver.DiscoverDelete", BODY_OPTIONAL, answer_nothing},
-	{"NetworkDriver.AllocateNetwork", BODY_OPTIONAL, allocate_network},
-	{"NetworkDriver.FreeNetwork", BODY_OPTIONAL, answer_nothing},
-	{"NetworkDriver.CreateNetwork", BODY_REQUIRED, network_create},
-	{"NetworkDriver.DeleteNetwork", BODY_REQUIRED, network_delete},
-	{"NetworkDriver.CreateEndpoint", BODY_REQUIRED, endpoint_create},
-	{"NetworkDriver.EndpointOperInfo", BODY_OPTIONAL, endpoint_info},
-	{"NetworkDriver.DeleteEndpoint", BODY_REQUIRED, endpoint_delete},
-	{"NetworkDriver.Join", BODY_REQUIRED, endpoint_join},
-	{"NetworkDriver.Leave", BODY_REQUIRED, endpoint_leave},
-	/* An error here would leave Docker with an endpoint that cannot be removed. */
-	{"NetworkDriver.ProgramExternalConnectivity", BODY_OPTIONAL, answer_nothing},
-	{"NetworkDriver.RevokeExternalConnectivity", BODY_OPTIONAL, answer_nothing},
-	{"IpamDriver.GetCapabilities", BODY_IGNORED, ipam_capabilities},
-	{"IpamDriver.GetDefaultAddressSpaces", BODY_IGNORED, address_spaces},
-	{"IpamDriver.RequestPool", BODY_REQUIRED, pool_request},
-	{"IpamDriver.ReleasePool", BODY_OPTIONAL, answer_nothing}, /* pools are shared and not counted */
-	{"IpamDriver.RequestAddress", BODY_REQUIRED, address_request},
-	{"IpamDriver.ReleaseAddress", BODY_REQUIRED, address_give_back},
-};
-
-const struct route *router_find(const char *path)
-{
-	if (!path || *path != '/')
-		return NULL;
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (!strcmp(path + 1, routes[i].method))
-			return &routes[i];
-	}
-	return NULL;
-}
-
 /*
  * When a connection breaks under a request, dockerd repeats it with an empty body, and takes {} for success:
  * that must be an error, except where nothing was asked for. There an error would be worse: dockerd gives up
  * the start of the container, and if its EndpointOperInfo fails as well, keeps the endpoint for ever.
  */
-static int read_body(const struct route *route, const struct server_request *request, json_t **ret,
+static int read_body(const struct method *method, const struct http_request *request, json_t **ret,
 		     struct err *err)
 {
 	int rc;
 
 	*ret = NULL;
-	if (route->body == BODY_IGNORED)
+	if (method->body == BODY_IGNORED)
 		return 0;
 	if (!request->body[strspn(request->body, " \t\r\n")])
-		return route->body == BODY_OPTIONAL ? 0 : err_set(err, EBADMSG, RETRIED);
+		return method->body == BODY_OPTIONAL ? 0 : err_set(err, EBADMSG, RETRIED);
 	rc = model_json_parse(request->body, ret, err);
 	if (rc < 0)
 		return err_prefix(err, -EBADMSG, "the request is not JSON");
@@ -124,16 +99,16 @@ static int read_body(const struct route *route, const struct server_request *req
 	return 0;
 }
 
-static int call_method(struct plugin *plugin, const struct route *route, const struct server_request *request,
+static int call_method(struct plugin *plugin, const struct method *method, const struct http_request *request,
 		       json_t **ret, struct err *err)
 {
 	struct call call = {.plugin = plugin, .peer = request->peer};
 	json_t *body;
-	int rc = read_body(route, request, &body, err);
+	int rc = read_body(method, request, &body, err);
 
 	if (!rc) {
 		call.body = body;
-		rc = route->handle(&call, err);
+		rc = method->handle(&call, err);
 		json_decref(body);
 	}
 	if (!rc && !call.answer && !(call.answer = json_object()))
@@ -146,25 +121,63 @@ static int call_method(struct plugin *plugin, const struct route *route, const s
 	return rc;
 }
 
-int router_serve(void *arg, const struct server_request *request, json_t **ret, struct err *err)
+static int serve_method(void *arg, const struct http_request *request, json_t **ret, struct err *err)
 {
-	const struct route *route = router_find(request->path);
+	const char *name = request->route->path + 1;
 	struct plugin *plugin = arg;
 	int64_t start = task_clock_ms();
 	int rc;
 
 	plugin->requests++;
-	if (!route) {
-		plugin->errors++;
-		err_set(err, ENOENT, "there is no method of this name");
-		return 404;
-	}
-	rc = call_method(plugin, route, request, ret, err);
+	rc = call_method(plugin, request->route->detail, request, ret, err);
 	if (!rc) {
-		log_debug("docker", "%s: %lld ms", route->method, (long long)(task_clock_ms() - start));
+		log_debug("docker", "%s: %lld ms", name, (long long)(task_clock_ms() - start));
 		return 200;
 	}
 	plugin->errors++;
-	log_limited(LOG_LEVEL_WARN, "docker", route->method, "%s refused: %s", route->method, err->text);
+	log_limited(LOG_LEVEL_WARN, "docker", name, "%s refused: %s", name, err->text);
 	return rc == -EBADMSG ? 400 : 500;
 }
+
+static int serve_unknown(void *arg, const struct http_request *request, json_t **ret, struct err *err)
+{
+	struct plugin *plugin = arg;
+
+	plugin->requests++;
+	plugin->errors++;
+	err_set(err, ENOENT, "there is no method of this name");
+	return 404;
+}
+
+#define METHOD(body, handle)                                                                                 \
+	serve_method, &(const struct method)                                                                 \
+	{                                                                                                    \
+		body, handle                                                                                 \
+	}
+
+const struct route router_methods[] = {
+	{"/Plugin.Activate", METHOD(BODY_IGNORED, activate)},
+	{"/NetworkDriver.GetCapabilities", METHOD(BODY_IGNORED, network_capabilities)},
+	{"/NetworkDriver.DiscoverNew", METHOD(BODY_OPTIONAL, answer_nothing)},
+	{"/NetworkDriver.DiscoverDelete", METHOD(BODY_OPTIONAL, answer_nothing)},
+	{"/NetworkDriver.AllocateNetwork", METHOD(BODY_OPTIONAL, allocate_network)},
+	{"/NetworkDriver.FreeNetwork", METHOD(BODY_OPTIONAL, answer_nothing)},
+	{"/NetworkDriver.CreateNetwork", METHOD(BODY_REQUIRED, network_create)},
+	{"/NetworkDriver.DeleteNetwork", METHOD(BODY_REQUIRED, network_delete)},
+	{"/NetworkDriver.CreateEndpoint", METHOD(BODY_REQUIRED, endpoint_create)},
+	{"/NetworkDriver.EndpointOperInfo", METHOD(BODY_OPTIONAL, endpoint_info)},
+	{"/NetworkDriver.DeleteEndpoint", METHOD(BODY_REQUIRED, endpoint_delete)},
+	{"/NetworkDriver.Join", METHOD(BODY_REQUIRED, endpoint_join)},
+	{"/NetworkDriver.Leave", METHOD(BODY_REQUIRED, endpoint_leave)},
+	/* An error here would leave Docker with an endpoint that cannot be removed. */
+	{"/NetworkDriver.ProgramExternalConnectivity", METHOD(BODY_OPTIONAL, answer_nothing)},
+	{"/NetworkDriver.RevokeExternalConnectivity", METHOD(BODY_OPTIONAL, answer_nothing)},
+	{"/IpamDriver.GetCapabilities", METHOD(BODY_IGNORED, ipam_capabilities)},
+	{"/IpamDriver.GetDefaultAddressSpaces", METHOD(BODY_IGNORED, address_spaces)},
+	{"/IpamDriver.RequestPool", METHOD(BODY_REQUIRED, pool_request)},
+	/* Pools are shared and not counted. */
+	{"/IpamDriver.ReleasePool", METHOD(BODY_OPTIONAL, answer_nothing)},
+	{"/IpamDriver.RequestAddress", METHOD(BODY_REQUIRED, address_request)},
+	{"/IpamDriver.ReleaseAddress", METHOD(BODY_REQUIRED, address_give_back)},
+	{.serve = serve_unknown},
+};

@@ -25,7 +25,7 @@ struct server {
 	struct server_options options;
 	struct evhttp *http;
 	struct connections *connections;
-	server_handler handler;
+	const struct route *routes;
 	void *arg;
 	char **paths;
 	size_t path_count;
@@ -38,7 +38,7 @@ struct exchange {
 	struct server *server;
 	struct evhttp_request *http; /* NULL: answered, by `late`, and evhttp's no longer */
 	struct bufferevent *bev;
-	struct event *late; /* the handler has missed its deadline */
+	struct event *late; /* the route has missed its deadline */
 	char *path, *body;
 	size_t length;
 	pid_t peer;
@@ -148,7 +148,8 @@ static void on_late(evutil_socket_t fd, short events, void *arg)
 static void serve(struct exchange *exchange)
 {
 	struct server *server = exchange->server;
-	const struct server_request request = {
+	const struct http_request request = {
+		.route = route_find(server->routes, exchange->path),
 		.path = exchange->path,
 		.body = exchange->body,
 		.length = exchange->length,
@@ -160,7 +161,7 @@ static void serve(struct exchange *exchange)
 
 	task_set_deadline(SERVER_DEADLINE_MS);
 	if (!status)
-		status = server->handler(server->arg, &request, &answer, &err);
+		status = request.route->serve(server->arg, &request, &answer, &err);
 	if (exchange->http)
 		answer_exchange(exchange, status, answer, &err);
 	else
@@ -180,7 +181,7 @@ static void run(void *arg)
 		wait_wake(server->all_done);
 }
 
-/* Copies what the handler needs: evhttp's request may be gone before the handler ends. NULL: no memory. */
+/* Copies what the route needs: evhttp's request may be gone before the route ends. NULL: no memory. */
 static struct exchange *exchange_new(struct server *server, struct evhttp_request *http)
 {
 	static const struct timeval limit = {SERVER_ANSWER_MS / 1000, SERVER_ANSWER_MS % 1000 * 1000};
@@ -262,7 +263,7 @@ static struct evhttp *http_new(struct server *server)
 }
 
 int server_start(const struct server_options *options, const char *const *paths, size_t count,
-		 server_handler handler, void *arg, struct server **ret, struct err *err)
+		 const struct route *routes, void *arg, struct server **ret, struct err *err)
 {
 	struct server *server = calloc(1, sizeof(*server));
 	int rc;
@@ -270,7 +271,7 @@ int server_start(const struct server_options *options, const char *const *paths,
 	if (!server)
 		return err_set(err, ENOMEM, "no memory to serve %s", paths[0]);
 	server->options = *options;
-	server->handler = handler;
+	server->routes = routes;
 	server->arg = arg;
 	if (!(server->paths = calloc(count, sizeof(*server->paths))) || !(server->http = http_new(server))) {
 		rc = err_set(err, ENOMEM, "no memory to serve %s", paths[0]);
@@ -288,7 +289,7 @@ fail:
 	return rc;
 }
 
-/* Handlers end by their deadline, so this does too. */
+/* Routes end by their deadline, so this does too. */
 static bool wait_for_requests(struct server *server)
 {
 	struct wait all_done = {0};

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * HTTP on unix sockets, over evhttp: requests to a handler that runs as a task, JSON answers and one-line
- * errors back. Serves the Docker plugin protocol and the control socket; knows no paths.
+ * HTTP on unix sockets, over evhttp: requests to a route that runs as a task, JSON answers and one-line
+ * errors back. Serves what is in http/sockets.h; knows no paths of its own.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
+#include "http/route.h"
 #include "util/err.h"
 
 #define SERVER_MAX_HEADERS (16 * 1024)
-/* Of a handler. It must leave time to undo what it did and still answer within 10 seconds. */
+/* Of a route. It must leave time to undo what it did and still answer within 10 seconds. */
 #define SERVER_DEADLINE_MS 8000
-/* A handler that misses its deadline by so much has met a fault: the client gets an error instead. */
+/* A route that misses its deadline by so much has met a fault: the client gets an error instead. */
 #define SERVER_ANSWER_MS 9500
 
 struct server;
@@ -30,22 +29,9 @@ struct server_options {
 	int idle_s;		/* a connection without a request ends then */
 };
 
-struct server_request {
-	const char *path; /* "/IpamDriver.RequestPool" */
-	const char *body; /* NUL-terminated */
-	size_t length;
-	pid_t peer; /* process that made the connection; 0: unknown, or of another pid namespace */
-};
-
-/*
- * Returns the HTTP status. 200: *ret is the answer (new reference). Others: the text in *err goes out as
- * {"Err": text}.
- */
-typedef int (*server_handler)(void *arg, const struct server_request *request, json_t **ret, struct err *err);
-
 /* Listens on the paths; nobody reaches a socket before it answers. */
 int server_start(const struct server_options *options, const char *const *paths, size_t count,
-		 server_handler handler, void *arg, struct server **ret, struct err *err);
+		 const struct route *routes, void *arg, struct server **ret, struct err *err);
 /* Stops listening, waits for the requests that are being served, closes all connections. NULL is allowed. */
 void server_stop(struct server *server);
 

@@ -12,8 +12,6 @@
 #include "util/log.h"
 #include "util/memory.h"
 
-#define SETTLED_S 2 /* without work */
-
 static void on_link(void *arg, const struct link_info *link, bool gone)
 {
 	endpoints_link_changed(arg, link, gone);
@@ -62,7 +60,7 @@ static void on_pins(void *arg, int count, const struct err *why)
 	if (count <= 0)
 		return;
 	agent->repairs.pins += (unsigned int)count - 1;
-	look_repaired(agent, &agent->repairs.pins,
+	repaired_tell(agent, &agent->repairs.pins,
 		      "another program removed %d pins in %s; they are back, policy stayed in force", count,
 		      agent->config->bpffs);
 }
@@ -97,13 +95,6 @@ static void look_for_unclaimed(evutil_socket_t fd, short events, void *arg)
 static void settle(evutil_socket_t fd, short events, void *arg)
 {
 	memory_trim();
-}
-
-void agent_is_busy(struct agent *agent)
-{
-	static const struct timeval pause = {SETTLED_S, 0};
-
-	event_add(agent->settle_event, &pause);
 }
 
 /* Settings that have no effect. Each needs an object of its own. */
@@ -196,7 +187,7 @@ int agent_apply_endpoint(struct agent *agent, const char *key, const struct work
 {
 	struct workload_endpoint *copy = NULL;
 	char *text;
-	int r = sync_wait(agent, err);
+	int r = wait_active(agent, err);
 
 	if (r < 0)
 		return r;
@@ -234,7 +225,7 @@ void agent_set_problem(struct agent *agent, const char *object, const char *text
 
 int agent_wait_restored(struct agent *agent, struct err *err)
 {
-	return sync_wait_restored(agent, err);
+	return wait_restored(agent, err);
 }
 
 bool agent_is_trusted(const struct agent *agent)

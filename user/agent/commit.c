@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SETTLED_S 2 /* without work */
+
 void commit_netfilter(struct agent *agent)
 {
 	struct err err;
@@ -52,11 +54,18 @@ static void tell_failure(struct agent *agent, int code)
 	problem_set(&agent->of_generation, "policy maps", err.text);
 }
 
+void commit_is_busy(struct agent *agent)
+{
+	static const struct timeval pause = {SETTLED_S, 0};
+
+	event_add(agent->settle_event, &pause);
+}
+
 void commit_policy(struct agent *agent)
 {
 	int r = policy_commit(agent->engine);
 
-	agent_is_busy(agent);
+	commit_is_busy(agent);
 	if (r < 0)
 		tell_failure(agent, r);
 	else

@@ -394,7 +394,7 @@ static void guard_interface(struct agent *agent, int ifindex, const char *name)
 		return;
 	r = dataplane_attach(agent->dataplane, ifindex, name, &err);
 	if (!r && ep && ep->enforced)
-		look_repaired(agent, &agent->repairs.programs,
+		repaired_tell(agent, &agent->repairs.programs,
 			      "another program removed ours from %s; they are attached again", name);
 	problem_set(&agent->of_generation, name, r < 0 && r != -ENODEV ? err.text : NULL);
 }

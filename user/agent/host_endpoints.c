@@ -281,7 +281,7 @@ static void attach(struct agent *agent, const struct assignment *place)
 	recheck(agent, &link->entry, &entry);
 	link->entry = entry;
 	if (!r && lost)
-		look_repaired(agent, &agent->repairs.programs,
+		repaired_tell(agent, &agent->repairs.programs,
 			      "another program removed ours from %s; they are attached again", place->name);
 	else if (!r)
 		log_info("agent", "%s is under the policy of host endpoints", place->name);

@@ -7,7 +7,6 @@
 #include "agent/state.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,18 +107,6 @@ static void on_minute(evutil_socket_t fd, short events, void *arg)
 
 	look_at(looks->agent, 0);
 	event_add(looks->minute, &next);
-}
-
-void look_repaired(struct agent *agent, unsigned int *count, const char *format, ...)
-{
-	char text[256];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	++*count;
-	log_warn("agent", "%s", text);
 }
 
 int look_start(struct agent *agent, struct err *err)

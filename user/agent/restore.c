@@ -581,7 +581,7 @@ int restore_before_start(struct agent *agent, struct err *err)
 		return r;
 	if (r > 0)
 		agent->registered = false;
-	restored(agent);
+	wait_is_restored(agent);
 	return 0;
 }
 

@@ -172,32 +172,34 @@ struct agent {
 	struct timespec started;
 };
 
-/* agent.c */
-/* Work was done; memory that it needed is given back once things have settled. */
-void agent_is_busy(struct agent *agent);
-
 /* look.c: what is in force on the host, and whether it still is. */
 int look_start(struct agent *agent, struct err *err);
 void look_stop(struct agent *agent);
 /* Something was changed on the interface, maybe by somebody else: looks at it soon. 0: at everything. */
 void look_at(struct agent *agent, int ifindex);
-/* What somebody else undid is right again: counts and tells it. */
-void look_repaired(struct agent *agent, unsigned int *count, const char *format, ...)
+
+/* repaired.c: what somebody else undid is right again: counts and tells it. */
+void repaired_tell(struct agent *agent, unsigned int *count, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* sync.c: from the store to the policy engine. */
 int sync_start(struct agent *agent, struct err *err);
 void sync_stop(struct agent *agent);
-/* Waits until the agent is active. -EAGAIN with the reason when the task's deadline passes first. */
-int sync_wait(struct agent *agent, struct err *err);
-/* The datastore was compared with the copy of it: addresses may be given out. */
-void restored(struct agent *agent);
-/* Waits for that. -EAGAIN with the reason when the task's deadline passes first. */
-int sync_wait_restored(struct agent *agent, struct err *err);
 /* One datastore value into the model and the engine; value NULL: gone. */
 void sync_apply(struct agent *agent, const char *key, const char *value);
 
+/* waiters.c: tasks that wait for what sync.c and restore.c do. */
+void waiters_wake(struct sync_waiter **list);
+/* Waits until the agent is active. -EAGAIN with the reason when the task's deadline passes first. */
+int wait_active(struct agent *agent, struct err *err);
+/* The datastore was compared with the copy of it: addresses may be given out. */
+void wait_is_restored(struct agent *agent);
+/* Waits for that. -EAGAIN with the reason when the task's deadline passes first. */
+int wait_restored(struct agent *agent, struct err *err);
+
 /* commit.c: policy changes so far into the kernel, and what is wrong with that into the problems. */
+/* Work was done; memory that it needed is given back once things have settled. */
+void commit_is_busy(struct agent *agent);
 int commit_start(struct agent *agent, struct err *err);
 void commit_stop(struct agent *agent);
 void commit_policy(struct agent *agent);

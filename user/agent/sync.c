@@ -21,66 +21,6 @@
 #define RETRY_MS      1000
 #define RETRY_LAST_MS 30000
 
-/* ---- waiting for it ---- */
-
-static void wake_waiters(struct sync_waiter **list)
-{
-	struct sync_waiter *waiter = *list;
-
-	*list = NULL;
-	for (struct sync_waiter *next; waiter; waiter = next) {
-		next = waiter->next;
-		wait_wake(&waiter->wait);
-	}
-}
-
-static int wait_in(struct sync_waiter **list)
-{
-	struct sync_waiter waiter = {.next = *list};
-	int r;
-
-	*list = &waiter;
-	r = wait_for(&waiter.wait, task_time_left(STORE_TIMEOUT_MS));
-	for (struct sync_waiter **w = list; *w; w = &(*w)->next) {
-		if (*w == &waiter) {
-			*w = waiter.next;
-			break;
-		}
-	}
-	return r;
-}
-
-int sync_wait(struct agent *agent, struct err *err)
-{
-	if (agent->phase == PHASE_ACTIVE)
-		return 0;
-	if (!wait_in(&agent->waiters) && agent->phase == PHASE_ACTIVE)
-		return 0;
-	return err_set(
-		err, EAGAIN,
-		"policy cannot be enforced before the datastore has been read (%s); see 'calicoctl status'",
-		*agent->contact ? agent->contact : "reading it now");
-}
-
-int sync_wait_restored(struct agent *agent, struct err *err)
-{
-	if (agent->restored)
-		return 0;
-	if (!wait_in(&agent->restored_waiters) && agent->restored)
-		return 0;
-	return err_set(
-		err, EAGAIN,
-		"addresses are not given out before the datastore was compared with what runs here (%s); see "
-		"'calicoctl status'",
-		*agent->contact ? agent->contact : "reading it now");
-}
-
-void restored(struct agent *agent)
-{
-	agent->restored = true;
-	wake_waiters(&agent->restored_waiters);
-}
-
 /* ---- one value ---- */
 
 static void apply_endpoint(struct agent *agent, const struct key_parts *parts, const char *key,
@@ -312,7 +252,7 @@ static void on_in_sync(void *arg)
 	}
 	problem_set(&agent->problems, "programs", NULL);
 	agent->phase = PHASE_ACTIVE;
-	agent_is_busy(agent);
+	commit_is_busy(agent);
 	agent->netfilter_dirty = true;
 	commit_netfilter(agent);
 	endpoints_activate(agent);
@@ -323,7 +263,7 @@ static void on_in_sync(void *arg)
 	agent->contact[0] = '\0';
 	log_info("agent", "in sync with the datastore; policy is enforced (%s)",
 		 dataplane_attach_mode(agent->dataplane));
-	wake_waiters(&agent->waiters);
+	waiters_wake(&agent->waiters);
 }
 
 static void on_contact(void *arg, bool connected, const char *why)
@@ -642,8 +582,8 @@ void sync_stop(struct agent *agent)
 	agent->phase = PHASE_WAITING;
 	while (agent->loading || agent->restoring) /* the thread uses our configuration, the task ourselves */
 		event_base_loop(task_base(), EVLOOP_ONCE);
-	wake_waiters(&agent->waiters);
-	wake_waiters(&agent->restored_waiters);
+	waiters_wake(&agent->waiters);
+	waiters_wake(&agent->restored_waiters);
 	drop_generation(agent);
 	mirror_stop(agent);
 	commit_stop(agent);

@@ -139,7 +139,7 @@ static void attach(struct agent *agent, const struct link_info *link)
 	int r;
 
 	if (up && up->xdp && !dataplane_is_screened(agent->dataplane, up->ifindex, up->name)) {
-		look_repaired(agent, &agent->repairs.programs, "another program removed ours for XDP from %s",
+		repaired_tell(agent, &agent->repairs.programs, "another program removed ours for XDP from %s",
 			      up->name);
 		up->screening = 0;
 	}
@@ -155,7 +155,7 @@ static void attach(struct agent *agent, const struct link_info *link)
 		return;
 	if (up) {
 		if (lost)
-			look_repaired(
+			repaired_tell(
 				agent, &agent->repairs.programs,
 				"another program removed ours from the uplink %s; they are attached again",
 				link->name);

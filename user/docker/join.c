@@ -80,7 +80,7 @@ static int name_sandbox(const char *path, char ret[ENDPOINT_SANDBOX], struct err
 
 	if (!*name || strlen(name) >= ENDPOINT_SANDBOX)
 		return err_set(err, EBADMSG, "SandboxKey '%.80s' does not end with a name", path);
-	strcpy(ret, name);
+	memcpy(ret, name, strlen(name) + 1);
 	return 0;
 }
 

@@ -315,7 +315,7 @@ void server_stop(struct server *server)
 {
 	if (!server)
 		return;
-	for (size_t i = 0; i < server->path_count; i++) {
+	for (size_t i = 0; server->paths && i < server->path_count; i++) {
 		if (server->paths[i])
 			unlink(server->paths[i]);
 		free(server->paths[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Says of endpoints which container they are in. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ static int mark_endpoint(const struct wiring *wiring, const char *id, const char
 	if (!rc)
 		rc = workload_endpoint_parse(node.value, NULL, &model, err);
 	if (!rc && strcmp(model->sandbox, sandbox) != 0) {
-		strcpy(model->sandbox, sandbox);
+		snprintf(model->sandbox, sizeof(model->sandbox), "%s", sandbox);
 		text = workload_endpoint_format(model);
 		rc = text ? store_update(wiring->store, key, text, node.revision, NULL, err)
 			  : err_set(err, ENOMEM, "out of memory");

@@ -136,6 +136,20 @@ struct scan {
 	__u32 uncachable;      /* more rules matched than those */
 };
 
+/* The search for a flow that gives way, see flow_room.h. As struct scan, it is not on the stack. */
+struct eviction {
+	__u32 place; /* looked at next */
+	__u32 end;   /* where it ends */
+	__u32 account;
+	/* Of those that are in use: */
+	__u32 found;
+	__u32 first; /* place of the oldest */
+	__u32 best;  /* place of the one that is needed least */
+	__s32 best_rank;
+	__u32 anything; /* also what is in use */
+	__u32 done;
+};
+
 struct packet {
 	struct tuple tuple;
 	__u16 flags; /* enum packet_flags */
@@ -167,7 +181,9 @@ struct packet {
 	__be32 nat_address;
 	struct scan scan;
 	struct cached_verdict verdict; /* the one that is asked for */
-	struct flow twin;	       /* nat_probe()'s own, and the last: not cleared */
+	/* From here on not cleared: */
+	struct flow twin; /* nat_probe()'s own */
+	struct eviction eviction;
 };
 
 /* One per CPU, for the stack is too small. Packets do not interrupt each other: soft interrupts are off. */
@@ -195,6 +211,7 @@ static __always_inline struct packet *packet_new(void)
 }
 
 #define ETH_LENGTH 14
+#define E2BIG	   7
 #define EEXIST	   17
 #define AF_INET	   2
 #define AF_INET6   10

@@ -10,12 +10,12 @@
 enum flow_timeout {
 	TIMEOUT_TCP_OPENING = 60,
 	TIMEOUT_TCP_ESTABLISHED = 432000,
-	TIMEOUT_TCP_ESTABLISHED_PRESSURE = 3600,
 	TIMEOUT_TCP_HALF_CLOSED = 120,
 	TIMEOUT_TCP_CLOSED = 30,
 	TIMEOUT_TCP_RESET = 10,
 	TIMEOUT_UNREPLIED = 30,
-	TIMEOUT_UDP_REPLIED = 180,
+	TIMEOUT_UDP_ANSWERED = 30,
+	TIMEOUT_UDP_STREAM = 120,
 	TIMEOUT_ICMP = 30,
 	TIMEOUT_OTHER = 600,
 };
@@ -23,7 +23,7 @@ enum flow_timeout {
 /* No timeout of a flow that the fast path serves is shorter: below this age it need not know which it is. */
 #define TIMEOUT_MINIMUM TIMEOUT_UNREPLIED
 
-static __always_inline __u32 flow_timeout(__u8 protocol, __u32 flags, bool pressure)
+static __always_inline __u32 flow_timeout(__u8 protocol, __u32 flags)
 {
 	if (protocol == PROTOCOL_TCP) {
 		if (flags & (FLOW_RST | FLOW_RST << 1))
@@ -31,26 +31,26 @@ static __always_inline __u32 flow_timeout(__u8 protocol, __u32 flags, bool press
 		if ((flags & FLOW_FIN) && (flags & FLOW_FIN << 1))
 			return TIMEOUT_TCP_CLOSED;
 		if (!(flags & FLOW_ESTABLISHED))
-			return pressure ? TIMEOUT_TCP_OPENING / 4 : TIMEOUT_TCP_OPENING;
+			return TIMEOUT_TCP_OPENING;
 		if (flags & (FLOW_FIN | FLOW_FIN << 1))
 			return TIMEOUT_TCP_HALF_CLOSED;
-		return pressure ? TIMEOUT_TCP_ESTABLISHED_PRESSURE : TIMEOUT_TCP_ESTABLISHED;
+		return TIMEOUT_TCP_ESTABLISHED;
 	}
 	if (!(flags & FLOW_REPLIED))
-		return pressure ? TIMEOUT_UNREPLIED / 4 : TIMEOUT_UNREPLIED;
+		return TIMEOUT_UNREPLIED;
 	if (protocol == PROTOCOL_UDP)
-		return pressure ? TIMEOUT_UDP_REPLIED / 4 : TIMEOUT_UDP_REPLIED;
+		return flags & FLOW_STREAM ? TIMEOUT_UDP_STREAM : TIMEOUT_UDP_ANSWERED;
 	if (protocol == PROTOCOL_ICMP || protocol == PROTOCOL_ICMPV6)
 		return TIMEOUT_ICMP;
 	return TIMEOUT_OTHER;
 }
 
 /* `seen` may be ahead of `time` by what another CPU did meanwhile: signed, also for the wrap of jiffies. */
-static __always_inline bool flow_expired(__u8 protocol, const struct flow *flow, __u32 time, bool pressure)
+static __always_inline bool flow_expired(__u8 protocol, const struct flow *flow, __u32 time)
 {
 	__s32 idle = time - flow->seen;
 
-	return idle > 0 && (__u32)idle > flow_timeout(protocol, flow->flags, pressure) * settings.hz;
+	return idle > 0 && (__u32)idle > flow_timeout(protocol, flow->flags) * settings.hz;
 }
 
 static __always_inline bool flow_closing(__u32 flags)
@@ -159,6 +159,12 @@ static __noinline bool flow_still(const struct tuple *tuple, const struct flow *
 	return flow_is_of(flow, flow_sum((const __u32 *)&key6, FLOW6_WORDS));
 }
 
+/* Of the question that opened the flow, if it is one of ICMP. */
+static __always_inline __u8 flow_icmp_code(const struct flow *flow)
+{
+	return flow->nat_port;
+}
+
 /* Whether the flow is translated, to this address and port. */
 static __always_inline bool nat_is(const struct flow *flow, const __be32 *address, __be16 port)
 {
@@ -168,31 +174,12 @@ static __always_inline bool nat_is(const struct flow *flow, const __be32 *addres
 	return (flow->flags & FLOW_TRANSLATED) && translated == *address && flow->nat_port == bpf_ntohs(port);
 }
 
-/* On whose account a half-open flow is: the opening endpoint's, or the receiver's if that is elsewhere. */
+/* On whose account a flow is: the opening endpoint's, or the receiver's if that is elsewhere. */
 static __always_inline __u32 flow_account(const struct flow *flow)
 {
 	__u32 opener = flow->flags & FLOW_OPENER;
 
 	return flow->end[opener].endpoint ? flow->end[opener].endpoint : flow->end[!opener].endpoint;
-}
-
-static __always_inline bool half_open_full(__u32 account)
-{
-	const struct half_open *count = bpf_map_lookup_elem(&half_open, &account);
-
-	return settings.half_open_limit && count && (__s32)count->flows >= (__s32)settings.half_open_limit;
-}
-
-/*
- * Packets of one flow may race, and what deletes a flow does not count: the sum is exact after each sweep
- * only. Races may bring it below zero, which is then little and not much: it is compared signed.
- */
-static __always_inline void half_open_add(__u32 account, __s32 change)
-{
-	struct half_open *count = bpf_map_lookup_elem(&half_open, &account);
-
-	if (count && (change > 0 || count->flows))
-		__sync_fetch_and_add(&count->flows, change);
 }
 
 #endif

@@ -26,7 +26,7 @@ static __noinline int own_flow(struct packet *p)
 	if (p->flags & PACKET_STATELESS)
 		return 0;
 	flow = flow_find(&p->tuple, &dir);
-	if (!flow || (flow->flags & FLOW_DIRECT) || flow_expired(p->tuple.protocol, flow, now(), false))
+	if (!flow || (flow->flags & FLOW_DIRECT) || flow_expired(p->tuple.protocol, flow, now()))
 		return 0;
 	/* Nobody else sees this direction of a flow that the host's NAT changes. */
 	if (!flow->end[!dir].ifindex)

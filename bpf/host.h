@@ -134,7 +134,7 @@ static __noinline bool is_answer_to_translated(struct packet *p)
 	if ((p->flags & PACKET_STATELESS) || p->asks)
 		return false;
 	flow = flow_find(&p->tuple, &dir);
-	if (!flow || !(flow->flags & FLOW_ROUTED) || flow_expired(p->tuple.protocol, flow, now(), false))
+	if (!flow || !(flow->flags & FLOW_ROUTED) || flow_expired(p->tuple.protocol, flow, now()))
 		return false;
 	flow_update(p, flow, dir & 1);
 	return true;
@@ -245,7 +245,7 @@ static __always_inline int host_arrive(struct __sk_buff *skb)
  */
 static __always_inline void translated_open(struct packet *p, __u32 slot, __u32 dir)
 {
-	struct flow flow = {.flags = dir | FLOW_ROUTED, .icmp_code = p->icmp_code, .seen = now()};
+	struct flow flow = {.flags = dir | FLOW_ROUTED, .nat_port = p->icmp_code, .seen = now()};
 
 	end_fill(&flow.end[dir & 1], &p->source, p->source_generation);
 	end_fill(&flow.end[!dir], &p->destination, p->destination_generation);
@@ -266,7 +266,7 @@ static __noinline int translated_leave(struct __sk_buff *skb, __u32 slot)
 	if (!(p->source.flags & ADDRESS_HOST))
 		return TC_ACT_OK;
 	flow = flow_find(&p->tuple, &dir);
-	if (flow && !flow_expired(p->tuple.protocol, flow, now(), false) &&
+	if (flow && !flow_expired(p->tuple.protocol, flow, now()) &&
 	    ((flow->flags & FLOW_HOST) || flow_current(flow)))
 		flow_update(p, flow, dir & 1);
 	else if (can_open(p))

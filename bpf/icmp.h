@@ -81,7 +81,7 @@ static __always_inline int related_outcome(struct packet *p, const struct tuple 
 	    address_equal(p->tuple.destination, inner->source) &&
 	    failsafe_sends(bpf_ntohs(inner->source_port), bpf_ntohs(inner->destination_port)))
 		return PASS;
-	if (!flow || flow_expired(inner->protocol, flow, now(), false) || !flow_current(flow))
+	if (!flow || flow_expired(inner->protocol, flow, now()) || !flow_current(flow))
 		return -DROP_REASON_ICMP_UNRELATED;
 	sender = &flow->end[dir & 1];
 	receiver = &flow->end[!dir];

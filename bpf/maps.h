@@ -187,7 +187,10 @@ struct {
 
 /* ---- flows ---- */
 
-/* Plain hashes, preallocated: an LRU table would let one endpoint evict the flows of all others. */
+/*
+ * Plain hashes, preallocated: an LRU table would let one endpoint evict the flows of all others. See
+ * flow_room.h.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, struct flow4_key);
@@ -227,9 +230,30 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, struct half_open);
+	__type(value, struct opened4);
+	__uint(max_entries, 131072);
+} opened4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct opened6);
+	__uint(max_entries, 131072);
+} opened6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct flow_table);
+	__uint(max_entries, 2);
+} flow_table SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct account);
 	__uint(max_entries, 1024);
-} half_open SEC(".maps");
+} account SEC(".maps");
 
 /* Bounded and LRU: a flood from many sources evicts budgets, and then passes as if there were none. */
 struct {

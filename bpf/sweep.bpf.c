@@ -3,42 +3,78 @@
  * Deletion of flows, inside the kernel: nothing is copied to user space, and an entry is looked at and
  * deleted without time for a packet to refresh it in between. Run by the daemon; see struct sweep.
  */
+#include "account.h"
 #include "context.h"
 #include "flow_table.h"
 
 #define NANOSECONDS	1000000000ULL
 #define CLOCK_MONOTONIC 1
 
-static __always_inline bool flow_is_swept(struct sweep *sweep, __u8 protocol, const struct flow *flow)
+/* Counts a flow that stays. Its record's age, in parts of the ring; below 0: opened since the sweep began. */
+static __always_inline __s32 flow_count(const struct flow *flow, const struct flow_table *table, __u32 family)
 {
-	__u32 account = flow_account(flow);
-	struct half_open *count;
+	__s32 age = (short)(opened_part(family, table->swept) - flow->opened);
+	__u32 slot = flow_account(flow);
+	struct account *owner = bpf_map_lookup_elem(&account, &slot);
+	struct flow_share *own;
 
-	if (flow_expired(protocol, flow, now(), sweep->pressure)) {
-		sweep->deleted++;
-		return true;
-	}
-	sweep->live++;
-	if (!(flow->flags & FLOW_REPLIED)) {
-		count = bpf_map_lookup_elem(&half_open, &account);
-		if (count)
-			count->found++;
-	}
-	return false;
+	if (!owner)
+		return age;
+	own = share_of(owner, family);
+	own->found++;
+	if (age > (__s32)own->oldest)
+		own->oldest = age;
+	return age;
+}
+
+/* Its record will be written over soon, or is not there. */
+static __always_inline bool is_recorded_late(__u32 family, __s32 age)
+{
+	__u32 late = (opened_size(family) >> opened_shift(family)) / 4 * 3;
+
+	return age > (__s32)late;
+}
+
+static __always_inline __u32 flow_record_again(struct flow *flow, struct flow_table *table, __u32 family)
+{
+	__u32 place = __sync_fetch_and_add(&table->next, 1);
+
+	flow->opened = opened_part(family, place);
+	return place;
 }
 
 /* The following are callbacks of bpf_for_each_map_elem(); 0 goes on. */
 static long flow4_sweep(void *map, const struct flow4_key *key, struct flow *flow, struct sweep **sweep)
 {
-	if (flow_is_swept(*sweep, key->protocol, flow))
+	struct flow_table *table = flow_table_of(4);
+
+	if (!table)
+		return 1;
+	if (flow_expired(key->protocol, flow, now())) {
+		(*sweep)->deleted++;
 		bpf_map_delete_elem(&flow4, key);
+		return 0;
+	}
+	(*sweep)->live++;
+	if (is_recorded_late(4, flow_count(flow, table, 4)))
+		opened4_write(key, flow_record_again(flow, table, 4), flow_account(flow));
 	return 0;
 }
 
 static long flow6_sweep(void *map, const struct flow6_key *key, struct flow *flow, struct sweep **sweep)
 {
-	if (flow_is_swept(*sweep, key->protocol, flow))
+	struct flow_table *table = flow_table_of(6);
+
+	if (!table)
+		return 1;
+	if (flow_expired(key->protocol, flow, now())) {
+		(*sweep)->deleted++;
 		bpf_map_delete_elem(&flow6, key);
+		return 0;
+	}
+	(*sweep)->live++;
+	if (is_recorded_late(6, flow_count(flow, table, 6)))
+		opened6_write(key, flow_record_again(flow, table, 6), flow_account(flow));
 	return 0;
 }
 
@@ -81,11 +117,59 @@ static long nat4_purge(void *map, const struct flow4_key *key, struct flow *entr
 	return 0;
 }
 
-static long half_open_settle(void *map, const __u32 *account, struct half_open *count, void *unused)
+static __always_inline void share_settle(struct flow_share *own, __u32 slot, struct flow_table *table,
+					 __u32 family)
 {
-	count->flows = count->found;
-	count->found = 0;
+	__u32 shift = opened_shift(family), oldest = own->oldest, size = opened_size(family) >> shift;
+
+	own->flows = own->found;
+	if (oldest > size)
+		oldest = size;
+	own->hand = ((table->swept >> shift) - oldest) << shift;
+	if (table->swept < opened_size(family) && own->hand > table->swept)
+		own->hand = 0;
+	own->found = 0;
+	own->oldest = 0;
+	if (!own->flows)
+		return;
+	table->flows += own->flows;
+	table->accounts++;
+	if (own->flows > table->largest_flows) {
+		table->largest_flows = own->flows;
+		table->largest = slot;
+	}
+}
+
+static long account_settle(void *map, const __u32 *slot, struct account *owner, void *unused)
+{
+	struct flow_table *table4 = flow_table_of(4), *table6 = flow_table_of(6);
+
+	if (!table4 || !table6)
+		return 1;
+	share_settle(&owner->ipv4, *slot, table4, 4);
+	share_settle(&owner->ipv6, *slot, table6, 6);
 	return 0;
+}
+
+static __always_inline void table_settle(__u32 family)
+{
+	struct flow_table *table = flow_table_of(family);
+
+	if (table)
+		table->share = flow_table_share(family, table->accounts);
+}
+
+static __always_inline void table_begin(__u32 family)
+{
+	struct flow_table *table = flow_table_of(family);
+
+	if (!table)
+		return;
+	table->swept = table->next;
+	table->flows = 0;
+	table->accounts = 0;
+	table->largest = 0;
+	table->largest_flows = 0;
 }
 
 static long flow4_purge(void *map, const struct flow4_key *key, struct flow *flow, struct sweep **sweep)
@@ -114,10 +198,14 @@ static __always_inline void sweep_tables(struct sweep *sweep)
 {
 	sweep->live = 0;
 	sweep->deleted = 0;
+	table_begin(4);
+	table_begin(6);
 	bpf_for_each_map_elem(&flow4, flow4_sweep, &sweep, 0);
 	bpf_for_each_map_elem(&flow6, flow6_sweep, &sweep, 0);
 	bpf_for_each_map_elem(&nat4, nat4_sweep, NULL, 0);
-	bpf_for_each_map_elem(&half_open, half_open_settle, NULL, 0);
+	bpf_for_each_map_elem(&account, account_settle, NULL, 0);
+	table_settle(4);
+	table_settle(6);
 }
 
 /* Steps in when the daemon has not swept for long: flows must expire while it is dead, too. */
@@ -145,8 +233,7 @@ int sweep_flows(struct sweep *sweep)
 		bpf_timer_start(&own->timer, settings.sweep_alone_s * NANOSECONDS, 0);
 	}
 	own->swept = now();
-	/* A copy: one instruction may not have the context and a map's value in turn. */
-	own->sweep.pressure = sweep->pressure;
+	/* Not the context: one instruction may not have that and a map's value in turn. */
 	sweep_tables(&own->sweep);
 	sweep->live = own->sweep.live;
 	sweep->deleted = own->sweep.deleted;

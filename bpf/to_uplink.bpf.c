@@ -32,7 +32,7 @@ static __always_inline int alias_open(struct packet *p, const struct uplink *up)
 	flow.end[!dir].generation_slot = p->destination.generation_slot;
 	flow.end[!dir].generation = p->destination_generation;
 	flow.flags = dir | FLOW_ROUTED;
-	flow.icmp_code = p->icmp_code;
+	flow.nat_port = p->icmp_code; /* see flow_icmp_code() */
 	flow.seen = now();
 	/* What the kernel has not translated by now it does not translate any more. */
 	if (settings.nat_ports && nat_is_wanted(p)) {
@@ -43,6 +43,8 @@ static __always_inline int alias_open(struct packet *p, const struct uplink *up)
 	r = flow_create(p, &flow);
 	if (flow.flags & FLOW_TRANSLATED)
 		r = nat_settle(p, &flow, r);
+	else if (r == -DROP_REASON_FLOW_TABLE_FULL && needs_no_flow(p))
+		r = 0;
 	nat_note(p, &flow);
 	return r;
 }

@@ -4,25 +4,10 @@
 #define TRACK_H
 
 #include "context.h"
+#include "flow_room.h"
 #include "flow_table.h"
 #include "judge.h"
 #include "nat.h"
-
-/* 0 or -errno; -EEXIST and -E2BIG (full) mean something to the caller. */
-static __noinline int flow_insert(const struct tuple *tuple, struct flow *flow, __u64 how)
-{
-	struct flow4_key key4;
-	struct flow6_key key6;
-
-	if (tuple->family == 4) {
-		flow4_key(tuple, tuple_direction(tuple), &key4);
-		flow->check = flow->check_behind = flow_sum((const __u32 *)&key4, FLOW4_WORDS);
-		return bpf_map_update_elem(&flow4, &key4, flow, how);
-	}
-	flow6_key(tuple, tuple_direction(tuple), &key6);
-	flow->check = flow->check_behind = flow_sum((const __u32 *)&key6, FLOW6_WORDS);
-	return bpf_map_update_elem(&flow6, &key6, flow, how);
-}
 
 static __noinline void flow_delete(const struct tuple *tuple)
 {
@@ -132,7 +117,7 @@ static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u
 	if (dir != opener)
 		packet_reverse(p);
 	p->icmp_type = icmp_asked(&p->tuple);
-	p->icmp_code = flow->icmp_code;
+	p->icmp_code = flow_icmp_code(flow);
 	p->from.endpoint = opener_slot(&p->tuple, &flow->end[opener]);
 	p->to.endpoint = 0;
 	p->flags &= ~(PACKET_FROM_HOST | PACKET_BAD_MAC);
@@ -163,7 +148,7 @@ static __always_inline int flow_recheck(struct packet *p, struct flow *flow, __u
 /* State that follows from a packet that belongs to the flow. */
 static __always_inline void flow_update(struct packet *p, struct flow *flow, __u32 dir)
 {
-	__u32 flags = flow->flags, set = 0, clear = 0, before;
+	__u32 flags = flow->flags, set = 0, clear = 0, time = now();
 	bool opener = dir == (flags & FLOW_OPENER);
 
 	if (!opener)
@@ -171,6 +156,9 @@ static __always_inline void flow_update(struct packet *p, struct flow *flow, __u
 	if (p->tuple.protocol != PROTOCOL_TCP) {
 		if (!opener)
 			set |= FLOW_ESTABLISHED;
+		/* The fast path lets the first packet after a quarter of a second come here. */
+		if ((flags & FLOW_REPLIED) && (__s32)(time - flow->seen) > (__s32)(settings.hz / 4))
+			set |= FLOW_STREAM;
 	} else if (p->tcp_flags & TCP_RST) {
 		set |= FLOW_RST << dir;
 	} else {
@@ -181,17 +169,14 @@ static __always_inline void flow_update(struct packet *p, struct flow *flow, __u
 		if (opener && (p->tcp_flags & TCP_ACK) && (flags & FLOW_REPLIED))
 			set |= FLOW_ESTABLISHED;
 	}
-	if (set & ~flags) {
-		before = __sync_fetch_and_or(&flow->flags, set);
-		if ((set & FLOW_REPLIED) && !(before & FLOW_REPLIED))
-			half_open_add(flow_account(flow), -1);
-	}
+	if (set & ~flags)
+		__sync_fetch_and_or(&flow->flags, set);
 	if (clear & flags)
 		__sync_fetch_and_and(&flow->flags, ~clear);
 	/* Learns the MAC of an endpoint that may have any; the stage before has refused wrong ones. */
 	if (p->from.ifindex && !p->to.ifindex && !mac_equal(flow->end[dir].mac, p->source_mac))
 		__builtin_memcpy(flow->end[dir].mac, p->source_mac, sizeof(p->source_mac));
-	flow->seen = now();
+	flow->seen = time;
 }
 
 /* The same for both entries of a translated flow. 0, or a drop reason if the second is not its any more. */
@@ -225,7 +210,7 @@ static __always_inline bool asks_anew(const struct packet *p, const struct flow 
 {
 	if (p->class != CLASS_ICMP)
 		return p->asks;
-	return p->icmp_code != flow->icmp_code && !(p->flags & PACKET_LATER_FRAGMENT) &&
+	return p->icmp_code != flow_icmp_code(flow) && !(p->flags & PACKET_LATER_FRAGMENT) &&
 	       p->icmp_type == icmp_question(p->tuple.family, p->icmp_type);
 }
 
@@ -248,7 +233,7 @@ __noinline int flow_continue(struct packet *p)
 	if (!flow)
 		return 0;
 	p->flags |= PACKET_REPLACE_FLOW;
-	if (flow_expired(p->tuple.protocol, flow, now(), false))
+	if (flow_expired(p->tuple.protocol, flow, now()))
 		return 0;
 	if (!flow_current(flow)) {
 		r = flow_recheck(p, flow, dir);
@@ -289,18 +274,11 @@ static __always_inline bool can_open(const struct packet *p)
 
 static __always_inline int flow_create(struct packet *p, struct flow *flow)
 {
-	__u32 account = flow_account(flow);
-	int r;
+	int r = flow_insert(&p->tuple, flow, p->flags & PACKET_REPLACE_FLOW ? BPF_ANY : BPF_NOEXIST);
 
-	if (half_open_full(account))
-		return -DROP_REASON_FLOW_LIMIT;
-	r = flow_insert(&p->tuple, flow, p->flags & PACKET_REPLACE_FLOW ? BPF_ANY : BPF_NOEXIST);
 	if (r == -EEXIST) /* opened by a packet on another CPU meanwhile, and judged there */
 		return 0;
-	if (r)
-		return -DROP_REASON_FLOW_TABLE_FULL;
-	half_open_add(account, 1);
-	return 0;
+	return r ? -DROP_REASON_FLOW_TABLE_FULL : 0;
 }
 
 /*
@@ -322,6 +300,21 @@ __noinline int nat_settle(const struct packet *p, struct flow *flow, int created
 	if (kept)
 		*flow = *kept;
 	return created || (kept && flow_still(&p->tuple, kept)) ? created : -DROP_REASON_NAT_LOST;
+}
+
+/* A datagram without an answer does not need one. */
+static __always_inline bool needs_no_flow(const struct packet *p)
+{
+	return p->tuple.protocol != PROTOCOL_TCP;
+}
+
+/* There is no room for the flow, nor for the port that it would have been translated to: the kernel does it.
+ */
+static __always_inline int flow_spare(struct flow *flow)
+{
+	if (flow->flags & FLOW_TRANSLATED)
+		flow->flags = (flow->flags & ~FLOW_TRANSLATED) | FLOW_NAT_OUT;
+	return 0;
 }
 
 /* A packet that continues no flow: judged, and if allowed the flow is known from now on. */
@@ -350,7 +343,7 @@ __noinline int flow_open(struct __sk_buff *skb, struct packet *p)
 	end_fill(&flow.end[!dir], &p->destination, p->destination_generation);
 	flow.seen = now();
 	flow.flags = dir;
-	flow.icmp_code = p->icmp_code;
+	flow.nat_port = p->icmp_code; /* see flow_icmp_code() */
 	if (p->flags & PACKET_FROM_HOST)
 		flow.flags |= FLOW_FROM_HOST;
 	if (p->to.ifindex && p->from.ifindex)
@@ -365,6 +358,8 @@ __noinline int flow_open(struct __sk_buff *skb, struct packet *p)
 		r = flow_create(p, &flow);
 		if (settings.nat_ports && (p->flags & PACKET_NAT_OUT))
 			r = nat_settle(p, &flow, r);
+		if (r == -DROP_REASON_FLOW_TABLE_FULL && needs_no_flow(p))
+			r = flow_spare(&flow);
 		if (r)
 			return r;
 	}

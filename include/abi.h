@@ -425,7 +425,10 @@ struct settings {
 	__u32 mark_mask;       /* all bits that are ours */
 	__be32 gateway4;       /* 169.254.1.1 */
 	__u32 hz;	       /* jiffies per second of the running kernel */
-	__u32 half_open_limit; /* of one endpoint; 0: none */
+	__u32 flows[2];	       /* entries of flow4 and flow6 */
+	__u32 opened[2];       /* entries of opened4 and opened6: powers of two */
+	__u32 opened_shift[2]; /* places of their parts, the logarithm: at most 16384 parts, see struct flow
+				*/
 	__u32 host_endpoints;  /* these programs are on interfaces with a host endpoint */
 	__u32 source_limit;    /* flows per second that one source outside may open; 0: any number */
 	__u32 sweep_alone_s; /* seconds without the daemon's sweep until the kernel sweeps by itself; 0: never

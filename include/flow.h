@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Flow table: keys and values of the maps flow4, flow6, nat4, fragment4, fragment6 and half_open, and the
- * argument of the sweep programs. A flow is stored once for both directions.
+ * Flow table: keys and values of the maps flow4, flow6, nat4, opened4, opened6, flow_table, account,
+ * fragment4 and fragment6, and the argument of the sweep programs. A flow is stored once for both directions.
  */
 #ifndef FLOW_H
 #define FLOW_H
@@ -40,6 +40,7 @@ enum flow_flags {
 	FLOW_DIRECT = 1 << 10,	   /* with an end elsewhere, and no NAT on the host: past its stack */
 	FLOW_TRANSLATED = 1 << 11, /* the programs translate the opener's address and port */
 	FLOW_HOST = 1 << 12,	   /* of this host itself, under the policy of its host endpoint */
+	FLOW_STREAM = 1 << 13,	   /* UDP: went on after its answer, it is more than a question */
 	/* Kept for each end: what is named is the flag of end 0; that of end 1 is the next higher bit. */
 	FLOW_FIN = 1 << 5, /* sent FIN */
 	FLOW_RST = 1 << 7, /* sent RST and nothing since */
@@ -69,9 +70,9 @@ struct flow {
 	__u32 seen;  /* low half of jiffies when a packet was seen, to a quarter of a second */
 	/* FLOW_TRANSLATED: what the opener's address and port become; in nat4, what they are. */
 	__u8 nat_address[4];
-	__u16 nat_port; /* host order */
-	__u8 icmp_code; /* of the question that opened it */
-	__u8 padding;
+	__u16 nat_port; /* host order; of ICMP, which is not translated: code of the question that opened it
+			 */
+	__u16 opened;	/* part of opened4 or opened6 that has its record; in nat4: 0 */
 	__u32 check_behind;
 };
 ABI_ASSERT_SIZE(struct flow, 64);
@@ -81,6 +82,61 @@ ABI_ASSERT_SIZE(struct flow, 64);
  * what the fast path needs for an answer; it is made from the flow's entry in flow4, and worth nothing
  * without that.
  */
+
+/*
+ * Maps `opened4`, `opened6`: ARRAY, a ring. Flows in the order in which they were opened: who has to give way
+ * loses the oldest. The place of the next record counts on without end; its low bits are the index. A record
+ * holds for the flow that remembers the part of the ring that the place is in, else it is outdated.
+ */
+struct opened4 {
+	__u8 address[2][4]; /* this and what follows: as in the flow's key */
+	__u16 port[2];
+	__u8 protocol;
+	__u8 padding;
+	__u16 account; /* slot of the endpoint that the flow is counted for */
+} ABI_WORDS;
+ABI_ASSERT_SIZE(struct opened4, 16);
+
+struct opened6 {
+	__u8 address[2][16];
+	__u16 port[2];
+	__u8 protocol;
+	__u8 padding;
+	__u16 account;
+} ABI_WORDS;
+ABI_ASSERT_SIZE(struct opened6, 40);
+
+/* Map `flow_table`: ARRAY of two entries, 0 for IPv4 and 1 for IPv6. */
+struct flow_table {
+	__u32 next;    /* place of the next record of opened4 or opened6 */
+	__u32 share;   /* of one account, that nobody else can take; set by the sweep */
+	__u32 evicted; /* flows that gave way */
+	/* Which account has most, and how many: set by the sweep, and by who gets more. */
+	__u32 largest, largest_flows;
+	/* As the last sweep found them: */
+	__u32 flows;
+	__u32 accounts; /* that have flows */
+	__u32 swept;	/* `next` when it began */
+};
+ABI_ASSERT_SIZE(struct flow_table, 32);
+
+/* An account's flows of one family. */
+struct flow_share {
+	__u32 flows;
+	__u32 hand; /* place from which its own oldest flow is looked for */
+	/* By the sweep that is under way, which sets the others right with them: */
+	__u32 found;
+	__u32 oldest; /* in parts of the ring */
+};
+
+/*
+ * Map `account`: ARRAY by endpoint slot. A flow counts for the endpoint that opened it, or that it was opened
+ * to from elsewhere.
+ */
+struct account {
+	struct flow_share ipv4, ipv6;
+};
+ABI_ASSERT_SIZE(struct account, 32);
 
 /* Fragments after the first carry no ports: they are found under the first one's addresses and number. */
 struct fragment4_key {
@@ -108,20 +164,14 @@ struct fragment {
 };
 ABI_ASSERT_SIZE(struct fragment, 12);
 
-/* Value of the map half_open, by endpoint slot: flows that wait for an answer. */
-struct half_open {
-	__u32 flows;
-	__u32 found; /* by the sweep that is under way, which sets `flows` right with it */
-};
-
 /*
  * Context of the sweep programs (SEC("syscall")): run with BPF_PROG_TEST_RUN and this as ctx_in and ctx_out.
- * sweep_flows deletes what has timed out, from both tables. purge_flows deletes every flow of `address`.
+ * sweep_flows deletes what has timed out, from both tables, and settles the accounts. purge_flows deletes
+ * every flow of `address`.
  */
 struct sweep {
 	__u32 family;	   /* in, purge: 4 or 6 */
 	__be32 address[4]; /* in, purge: IPv4 in element 0 */
-	__u32 pressure;	   /* in, sweep: the table is over 80 % full, use the short timeouts */
 	__u32 live;	   /* out: flows that stay */
 	__u32 deleted;	   /* out */
 };

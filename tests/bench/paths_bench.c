@@ -22,7 +22,7 @@
 #include "tests/bench/rotate.skel.h"
 
 #define RUNS	   20000
-#define FRESH	   2048 /* flows opened at once: an endpoint may have so many without an answer */
+#define FRESH	   2048 /* flows opened at once */
 #define FIRST_PORT 1024
 #define PORT	   5000
 
@@ -64,7 +64,7 @@ static const struct path paths[] = {
 
 struct state {
 	struct rotate_bpf *rotate;
-	int program, empty, flow[2], half_open;
+	int program, empty, flow[2];
 	uint32_t ifindex[2];
 	struct frame_address a[2], b[2];
 	uint16_t denied_port;
@@ -94,15 +94,10 @@ static void clear(int map)
 	}
 }
 
-/* So that no later one is over the limit; the daemon counts them anew at its next sweep. */
 static void forget_flows(const struct state *state)
 {
-	struct half_open none = {0};
-
 	clear(state->flow[0]);
 	clear(state->flow[1]);
-	for (uint32_t slot = 1; slot < 4; slot++)
-		bpf_map_update_elem(state->half_open, &slot, &none, BPF_ANY);
 }
 
 /* Average nanoseconds of a run of the program that is the target. */
@@ -235,7 +230,6 @@ static void load(struct state *state, char **argv)
 	state->empty = bpf_program__fd(state->rotate->progs.nothing);
 	state->flow[0] = open_pin(argv[2], "flow4");
 	state->flow[1] = open_pin(argv[2], "flow6");
-	state->half_open = open_pin(argv[2], "half_open");
 	for (int i = 0; i < 2; i++) {
 		state->ifindex[i] = if_nametoindex(argv[3 + i]);
 		frame_address_parse(&state->a[i], argv[5 + 2 * i]);

@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <sys/resource.h>
+
+#include "flow.h"
 
 #define NAME  "cali0001"
 #define OTHER "cali0002"
@@ -183,17 +186,78 @@ static void test_flows_and_counters_are_taken_over(void **state)
 	dataplane_close(dp);
 }
 
+#define MANY 5000 /* more than are copied at once */
+
+static int open_pin(const char *name)
+{
+	int fd = bpf_obj_get(env_pin(name));
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* As the kernel counts ticks: from five minutes before their wrap. */
+static __u32 jiffies(void)
+{
+	struct timespec now, tick;
+
+	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+	assert_int_equal(clock_getres(CLOCK_MONOTONIC_COARSE, &tick), 0);
+	return (__u32)((now.tv_sec - 300) * (1000000000 / tick.tv_nsec));
+}
+
+static void put_flows(const char *name, __u32 first, __u32 count)
+{
+	struct flow flow = {.flags = FLOW_REPLIED | FLOW_ESTABLISHED, .seen = jiffies()};
+	struct flow6_key key = {0}; /* IPv4: the first bytes of it */
+	int map = open_pin(name);
+
+	for (__u32 i = first; i < first + count; i++) {
+		memcpy(&key, &i, sizeof(i));
+		assert_int_equal(bpf_map_update_elem(map, &key, &flow, BPF_ANY), 0);
+	}
+	close(map);
+}
+
+static void check_flows(const char *name, __u32 count)
+{
+	struct flow6_key key = {0};
+	struct flow flow;
+	int map = open_pin(name);
+
+	for (__u32 i = 0; i < count; i++) {
+		memcpy(&key, &i, sizeof(i));
+		assert_int_equal(bpf_map_lookup_elem(map, &key, &flow), 0);
+		assert_int_equal(flow.flags, FLOW_REPLIED | FLOW_ESTABLISHED);
+	}
+	close(map);
+}
+
+/* With all the flows of the one before, also those that came while the programs were loaded. */
 static void test_flow_table_of_another_size_is_made_anew(void **state)
 {
+	static const char *const names[] = {"flow4", "flow6"};
 	struct dataplane_config config = env_config(ATTACH_AUTO);
-	struct dataplane *dp = start(&config);
-	__u32 flows = env_map_id("flow4"), drops = env_map_id("drops");
+	struct dataplane *dp;
+	struct err err;
+	__u32 flows, drops;
 
+	config.flow_capacity = 4 * MANY;
+	dp = start(&config);
+	flows = env_map_id("flow4");
+	drops = env_map_id("drops");
+	for (size_t i = 0; i < 2; i++)
+		put_flows(names[i], 0, MANY);
 	dataplane_close(dp);
 	config.flow_capacity *= 2;
-	dp = start(&config);
+	env_ok(dataplane_open(&config, &dp, &err), &err);
+	for (size_t i = 0; i < 2; i++)
+		put_flows(names[i], MANY, MANY);
+	env_ok(dataplane_activate(dp, &err), &err);
 	assert_int_not_equal(env_map_id("flow4"), flows);
 	assert_int_equal(env_map_id("drops"), drops);
+	for (size_t i = 0; i < 2; i++)
+		check_flows(names[i], 2 * MANY);
 	dataplane_close(dp);
 }
 
@@ -254,7 +318,7 @@ static void test_settings_reach_the_programs(void **state)
 		assert_memory_equal(settings.host_mac, host_mac, 6);
 		assert_int_equal(settings.gateway4, inet_addr("169.254.1.1"));
 		assert_true(settings.hz >= 100 && settings.hz <= 1000);
-		assert_int_not_equal(settings.half_open_limit, 0);
+		assert_int_equal(settings.flows[0], env_config(ATTACH_AUTO).flow_capacity);
 	}
 	dataplane_close(dp);
 }

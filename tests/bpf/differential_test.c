@@ -285,7 +285,6 @@ static int set_up(void **state)
 
 	progrun_default_settings(&settings);
 	settings.drop_events = 1;
-	settings.half_open_limit = 0; /* forgetting flows does not give back what they were counted for */
 	*state = stage_new(&settings);
 	return *state ? 0 : -1;
 }

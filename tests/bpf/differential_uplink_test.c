@@ -524,7 +524,6 @@ static int set_up(void **state, bool drop_events, bool host_endpoints)
 
 	progrun_default_settings(&settings);
 	settings.drop_events = drop_events;
-	settings.half_open_limit = 0; /* forgetting flows does not give back what they were counted for */
 	settings.host_endpoints = host_endpoints;
 	*state = stage_new(&settings);
 	return *state ? uplink_prepare(*state) : -1;

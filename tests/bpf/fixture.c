@@ -159,10 +159,10 @@ static void clear(struct fixture *fixture, const char *const *maps, unsigned int
 void fixture_forget(struct fixture *fixture)
 {
 	static const char *const maps[] = {"flow4", "flow6", "fragment4", "fragment6", "drops"};
-	static const struct half_open zero;
+	static const struct account none;
 	clear(fixture, maps, sizeof(maps) / sizeof(maps[0]));
 	for (__u32 slot = 0; slot < SLOT_COUNT; slot++)
-		progrun_put(fixture->progrun, "half_open", &slot, &zero);
+		progrun_put(fixture->progrun, "account", &slot, &none);
 	progrun_events(fixture->progrun, NULL, 0);
 }
 

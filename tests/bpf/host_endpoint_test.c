@@ -509,15 +509,13 @@ static void test_drops_are_counted_for_the_interface(void **state)
 	assert_int_equal(progrun_traffic(fixture->progrun, "drops", &key).packets, 1);
 }
 
-/* Half-open flows are on the host endpoint's account, and failsafe ports need none. */
-static void test_full_account_locks_nobody_out(void **state)
+/* Nothing in the table can give way; failsafe ports need no room. */
+static void test_full_table_locks_nobody_out(void **state)
 {
-	struct half_open full = {.flows = table_fixture()->settings.half_open_limit};
-	__u32 slot = SLOT_HOST;
-
 	policy(true, true);
-	progrun_put(table_fixture()->progrun, "half_open", &slot, &full);
-	expect(arrive(frame_udp(EXTERNAL4, 1000, HOST4, 80)), DROP_REASON_FLOW_LIMIT);
+	table_fill("flow4");
+	expect(arrive(frame_tcp(EXTERNAL4, 1000, HOST4, 80, TCP_SYN)), DROP_REASON_FLOW_TABLE_FULL);
+	expect(arrive(frame_udp(EXTERNAL4, 1000, HOST4, 80)), DROP_NONE);
 	expect(arrive(frame_tcp(EXTERNAL4, 1000, HOST4, 22, TCP_SYN)), DROP_NONE);
 	expect(leave(frame_tcp(HOST4, 22, EXTERNAL4, 1000, TCP_SYN | TCP_ACK)), DROP_NONE);
 	expect(leave(frame_tcp(HOST4, 1000, EXTERNAL4, 2379, TCP_SYN)), DROP_NONE);
@@ -545,13 +543,11 @@ static int reset(void **state)
 {
 	const struct endpoint endpoint = {.state = ENDPOINT_ACTIVE, .flags = ENDPOINT_HOST, .name = "eth"};
 	struct progrun *progrun = (table_reset(state), table_fixture()->progrun);
-	const struct half_open none = {0};
 	struct uplink uplink = {.name = "uplink"};
 	__u32 slot = SLOT_HOST;
 
 	progrun_put(progrun, "uplink", &table_fixture()->uplink, &uplink);
 	progrun_put(progrun, "endpoint", &slot, &endpoint);
-	progrun_put(progrun, "half_open", &slot, &none);
 	set_interface(table_fixture()->uplink, SLOT_HOST, SLOT_HOST);
 	open_failsafe(FAILSAFE_INBOUND, 22);
 	open_failsafe(FAILSAFE_OUTBOUND, 2379);
@@ -577,7 +573,7 @@ int main(void)
 		TEST(test_loopback_needs_both_directions),
 		TEST(test_interface_that_is_no_uplink),
 		TEST(test_drops_are_counted_for_the_interface),
-		TEST(test_full_account_locks_nobody_out),
+		TEST(test_full_table_locks_nobody_out),
 	};
 	struct CMUnitTest rows[LENGTH(passages)];
 	int failed;

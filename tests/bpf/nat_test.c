@@ -413,15 +413,15 @@ static void test_port_is_held_as_long_as_the_flow(void **state)
 	struct progrun *progrun = table_fixture()->progrun;
 	uint16_t port = open_flow(SLOT_A, udp_out());
 	pass_both(udp_out(), port);
-	age(179);
+	age(29);
 	sweep();
 	assert_int_equal(progrun_count(progrun, "flow4"), 1);
 	assert_int_equal(progrun_count(progrun, "nat4"), 1);
 	/* Each direction keeps both alive. */
 	expect_action(arrive(answered(udp_out(), HOST4, port)), DIRECT);
-	age(179);
+	age(119);
 	expect_action(table_send(udp_out()), DIRECT);
-	age(179);
+	age(119);
 	sweep();
 	assert_int_equal(progrun_count(progrun, "nat4"), 1);
 	age(2);
@@ -451,6 +451,33 @@ static void test_port_without_its_flow_is_given_back(void **state)
 	progrun_sweep(progrun, PURGE_FLOWS, &purge);
 	assert_int_equal(progrun_count(progrun, "flow4"), 0);
 	assert_int_equal(progrun_count(progrun, "nat4"), 0);
+}
+
+/* Both halves of it: the port is free for others. */
+static void test_flow_that_gives_way_takes_its_port_with_it(void **state)
+{
+	struct progrun *progrun = table_fixture()->progrun;
+	struct frame other = frame_udp(A4, 1001, EXTERNAL4, 53);
+	struct flow4_key key;
+	uint16_t old = open_flow(SLOT_A, udp_out()), port;
+	struct flow twin;
+
+	table_fill("flow4");
+	port = open_flow(SLOT_A, other);
+	assert_int_equal(progrun_first(progrun, "nat4", &key, &twin), 1);
+	assert_int_equal(twin.nat_port, 1001);
+	expect_action(arrive(answered(udp_out(), HOST4, old)), STACK);
+	expect_action(arrive(answered(other, HOST4, port)), DIRECT);
+}
+
+/* Neither a flow nor a port: the host's kernel translates the datagram. */
+static void test_datagram_without_room_is_left_to_the_kernel(void **state)
+{
+	table_fill("flow4");
+	struct run run = table_send(udp_out());
+	expect_action(run, STACK);
+	assert_int_equal(run.mark, APPROVED | NAT_OUT);
+	assert_int_equal(progrun_count(table_fixture()->progrun, "nat4"), 0);
 }
 
 /* A flow that was replaced by a new one of the same endpoint does not keep two ports. */
@@ -715,6 +742,8 @@ int main(void)
 		TEST(test_fragments_are_translated),
 		TEST(test_port_is_held_as_long_as_the_flow),
 		TEST(test_port_without_its_flow_is_given_back),
+		TEST(test_flow_that_gives_way_takes_its_port_with_it),
+		TEST(test_datagram_without_room_is_left_to_the_kernel),
 		TEST(test_new_flow_of_the_same_ports),
 		TEST(test_lost_port_is_taken_again_or_ends_the_flow),
 		TEST(test_flow_ends_with_the_range_of_its_port),

@@ -90,6 +90,26 @@ static void collect_maps(struct progrun *progrun, struct bpf_object *object)
 	}
 }
 
+/* Sizes that the settings tell the programs. */
+static int size_maps(struct bpf_object *object, const struct settings *settings)
+{
+	const struct {
+		const char *name;
+		__u32 entries;
+	} sizes[] = {
+		{"flow4", settings->flows[0]},
+		{"flow6", settings->flows[1]},
+		{"opened4", settings->opened[0]},
+		{"opened6", settings->opened[1]},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		r = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, sizes[i].name),
+					     sizes[i].entries);
+	return r;
+}
+
 static int load(struct progrun *progrun, struct bpf_object *object)
 {
 	int r = share_maps(progrun, object);
@@ -120,7 +140,9 @@ void progrun_default_settings(struct settings *ret)
 		.mark_mask = 0x07000000,
 		.gateway4 = htonl(0xa9fe0101),
 		.hz = 250,
-		.half_open_limit = 4096,
+		.flows = {65536, 65536},
+		.opened = {131072, 131072},
+		.opened_shift = {3, 3},
 		.gateway6 = {htonl(0xfe800000), 0, 0, htonl(1)},
 	};
 	memcpy(ret->host_mac, host_mac, sizeof(host_mac));
@@ -143,7 +165,9 @@ static int open_all(struct progrun *progrun, const struct settings *settings)
 	progrun->to_uplink->rodata->settings = *settings;
 	progrun->screen->rodata->settings = *settings;
 	progrun->sweep->rodata->settings = *settings;
-	int r = load(progrun, progrun->from_endpoint->obj);
+	int r = size_maps(progrun->from_endpoint->obj, settings);
+	if (r == 0)
+		r = load(progrun, progrun->from_endpoint->obj);
 	if (r == 0)
 		r = load(progrun, progrun->to_endpoint->obj);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bpf/bpf.h>
 #include <cmocka.h>
 
 static struct fixture *current;
@@ -65,6 +66,21 @@ void expect_drop(struct frame frame, enum drop_reason reason)
 {
 	struct run run = table_send(frame);
 	assert_drops(&run, reason);
+}
+
+void table_fill(const char *map)
+{
+	int fd = progrun_map(current->progrun, map), r = 0;
+	struct flow flow = {0};
+	union {
+		struct flow4_key v4;
+		struct flow6_key v6;
+	} key = {0};
+
+	for (__u32 i = 1; r == 0; i++) {
+		memcpy(&key, &i, sizeof(i));
+		r = bpf_map_update_elem(fd, &key, &flow, BPF_NOEXIST);
+	}
 }
 
 int table_route_outside(const char *const *addresses, size_t count)

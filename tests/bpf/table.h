@@ -32,6 +32,8 @@ struct fixture *table_fixture(void);
 int table_setup(void **state);
 int table_reset(void **state);
 int table_teardown(void **state);
+/* Fills flow4 or flow6 with flows that no record knows: none of them gives way. */
+void table_fill(const char *map);
 /* In a setup of a group: lets the host forward, and send what is for these addresses out by the uplink. 0 or
  * -errno. */
 int table_route_outside(const char *const *addresses, size_t count);

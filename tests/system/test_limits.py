@@ -5,18 +5,16 @@ there is room."""
 import contextlib
 import json
 import socket
-import struct
 
 import pytest
 
 import lab
-from workloads import Documents, Echo, Stream, Workload, bound, opened
+from workloads import Documents, Echo, Stream, Workload, opened
 
 PORT = 1000
 RULES = 2048  # entries of the map `rule`, and of `step`; a quarter of it lists and rule ids
 ADDRESSES = 64
 ENDPOINTS = 16  # slots, of which the first is none
-FLOWS = 64  # of IPv4; a sixteenth of it may be unanswered for each endpoint
 FRIENDS = {"action": "allow", "src_tag": "friends"}
 
 
@@ -156,51 +154,6 @@ def test_endpoint_without_a_slot_waits_for_one(scene):
         scene.documents.put({key: None for key in more})
         for name in names:
             scene.machine.run("ip", "link", "delete", f"cali{name}")
-
-
-def drops(scene):
-    return {(drop["interface"], drop["reason"]) for drop in scene.status()["drops"]}
-
-
-def test_full_flow_table_keeps_the_flows_it_has():
-    with scene_with({"FlowTableSize": FLOWS}) as scene, contextlib.ExitStack() as stack:
-        scene.reset()
-        client, server = scene.client, scene.small
-
-        def connect():
-            return opened(client, socket.SOCK_STREAM, client.address, server.address, PORT, 0.5)
-
-        connections = []
-        while (made := connect()) and len(connections) <= FLOWS:
-            connections.append(stack.enter_context(made))
-        assert FLOWS // 2 < len(connections) <= FLOWS
-        assert ("calismall", "flow table is full") in drops(scene) or ("caliclient", "flow table is full") in drops(scene)
-        assert all(lab.echoes(connection) for connection in connections)
-        for connection in connections[:10]:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.close()  # by a reset
-        stack.enter_context(lab.until(connect, 60, "room for a connection"))
-        assert all(lab.echoes(connection) for connection in connections[10:])
-
-
-def test_unanswered_flows_are_limited_for_each_endpoint():
-    with scene_with({"FlowTableSize": FLOWS}) as scene, contextlib.ExitStack() as stack:
-        scene.reset()
-        client, server = scene.client, scene.small
-        silent = stack.enter_context(bound(server, socket.SOCK_DGRAM, server.address, PORT + 1))
-        silent.settimeout(0.2)
-        for number in range(FLOWS // 16 + 1):
-            sender = stack.enter_context(bound(client, socket.SOCK_DGRAM, client.address))
-            sender.sendto(b"%d" % number, (server.address, PORT + 1))
-            if number < FLOWS // 16:
-                assert silent.recv(100) == b"%d" % number
-        with pytest.raises(TimeoutError):
-            silent.recv(100)
-        assert ("caliclient", "endpoint has too many half-open flows") in drops(scene)
-        other = opened(scene.large, socket.SOCK_DGRAM, scene.large.address6, server.address6, PORT, 1)
-        assert other is None  # no rule allows it; but not for want of room
-        assert ("calilarge", "endpoint has too many half-open flows") not in drops(scene)
-        lab.until(lambda: scene.passes(server), 60, "the end of the unanswered flows")
 
 
 def test_raised_limit_makes_room():

@@ -80,7 +80,7 @@ static void refresh(evutil_socket_t fd, short events, void *arg)
 	struct timeval next = {interval ? interval : 5, 0};
 
 	if (agent->phase == PHASE_ACTIVE) {
-		agent->flows = dataplane_expire_flows(agent->dataplane);
+		flows_expire(agent);
 		endpoints_retry(agent);
 	}
 	repair_refresh(agent);

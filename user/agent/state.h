@@ -166,11 +166,18 @@ struct agent {
 	struct event *unclaimed_event; /* a while after interfaces or endpoints changed */
 	struct event *settle_event;    /* when nothing has been done for a while */
 	int flows;
+	struct table_warning {
+		struct err text; /* empty: the table is not nearly full */
+		__u32 largest;	 /* the slot that it names */
+	} flows_warning[2];	 /* IPv4, IPv6 */
 	struct problem *problems;
 	struct problem *of_generation; /* about objects, their policy and interfaces: gone with it */
 	struct packet_log *packets;    /* NULL: none is loaded */
 	struct timespec started;
 };
+
+/* flows.c: once in a while. */
+void flows_expire(struct agent *agent);
 
 /* look.c: what is in force on the host, and whether it still is. */
 int look_start(struct agent *agent, struct err *err);

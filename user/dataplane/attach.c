@@ -240,6 +240,9 @@ int dataplane_activate(struct dataplane *dp, struct err *err)
 	if (rc)
 		return rc;
 	attach_tcx_prune(dp->pins, false);
+	flows_carry(dp);
+	/* So that the accounts are right from the start; should it fail, the next one is soon. */
+	dataplane_expire_flows(dp);
 	dp->active = true;
 	return 0;
 }

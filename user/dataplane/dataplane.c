@@ -46,8 +46,7 @@ static void set_marks(struct settings *settings)
 	}
 }
 
-static int fill_settings(struct settings *settings, const struct settings *wanted, __u32 flows,
-			 struct err *err)
+static int fill_settings(struct settings *settings, const struct settings *wanted, struct err *err)
 {
 	static const __u8 host_mac[] = {HOST_MAC}, gateway4[] = {169, 254, 1, 1};
 	static const __u8 gateway6[16] = {0xfe, 0x80, [15] = 1};
@@ -58,8 +57,6 @@ static int fill_settings(struct settings *settings, const struct settings *wante
 		return err_set(err, errno, "cannot read random bytes: %s", strerror(errno));
 	settings->hz = kernel_hz();
 	set_marks(settings);
-	if (!settings->half_open_limit)
-		settings->half_open_limit = flows / 16;
 	if (!settings->sweep_alone_s)
 		settings->sweep_alone_s = SWEEP_ALONE_S;
 	memcpy(settings->host_mac, host_mac, sizeof(host_mac));
@@ -129,9 +126,9 @@ static int dataplane_init(struct dataplane *dp, const struct dataplane_config *c
 	if (!dp->interface_prefix)
 		return err_set(err, ENOMEM, "out of memory while opening the dataplane");
 	maps_plan(config, plan);
-	dp->flow_capacity = maps_entries(plan, "flow4");
 	dp->endpoint_capacity = maps_entries(plan, "endpoint");
-	rc = fill_settings(&dp->settings, &config->settings, dp->flow_capacity, err);
+	rc = fill_settings(&dp->settings, &config->settings, err);
+	maps_settings(plan, &dp->settings);
 	if (!rc)
 		rc = choose_attach(dp, config->attach, err);
 	if (!rc)
@@ -148,6 +145,7 @@ static int dataplane_init(struct dataplane *dp, const struct dataplane_config *c
 		rc = read_program_ids(dp, err);
 	if (rc)
 		return rc;
+	flows_init(dp);
 	rc = sink_init(&dp->sink, &dp->programs);
 	if (rc)
 		return err_set(err, -rc, "cannot prepare the policy maps: %s", strerror(-rc));
@@ -161,6 +159,8 @@ int dataplane_open(const struct dataplane_config *config, struct dataplane **ret
 
 	if (!dp)
 		return err_set(err, ENOMEM, "out of memory while opening the dataplane");
+	for (int i = 0; i < FLOW_TABLES; i++)
+		dp->flow_tables.earlier[i] = -1;
 	rc = dataplane_init(dp, config, err);
 	if (rc) {
 		dataplane_close(dp);
@@ -175,6 +175,7 @@ void dataplane_close(struct dataplane *dp)
 	if (!dp)
 		return;
 	netfilter_free(dp->netfilter);
+	flows_done(dp);
 	sink_done(&dp->sink);
 	programs_unload(&dp->programs);
 	netlink_close(dp->netlink);

@@ -28,12 +28,12 @@ struct dataplane_config {
 	struct pins *pins;	      /* those of bpffs, to outlive the object; NULL: opened with it */
 	const char *interface_prefix; /* "cali" */
 	/*
-	 * open fills in generation_base, hz, host_mac, the gateways, half_open_limit and sweep_alone_s if
-	 * they are 0, and the marks: the three lowest bits of mark_mask, if it has so many.
+	 * open fills in generation_base, hz, host_mac, the gateways, sizes, sweep_alone_s if it is 0, and the
+	 * marks: the three lowest bits of mark_mask, if it has so many.
 	 */
 	struct settings settings;
 	enum attach_mode attach;
-	__u32 flow_capacity; /* 0: default */
+	__u32 flow_capacity; /* of IPv4; 0: by the machine's memory */
 	__u32 endpoint_capacity;
 	__u32 address_capacity;
 	__u32 rule_capacity;
@@ -123,6 +123,15 @@ const char *dataplane_attach_mode(const struct dataplane *dp); /* "tcx" or "clsa
 int dataplane_purge_flows(struct dataplane *dp, const struct addr *addr);
 /* Runs the in-kernel expiry once; called every few seconds. Returns the number of live flows or < 0. */
 int dataplane_expire_flows(struct dataplane *dp);
+
+/* A flow table as the last sweep has found it. */
+struct flow_usage {
+	__u32 flows, capacity;
+	__u32 largest;	     /* endpoint slot that has most flows */
+	__u32 largest_flows; /* and how many */
+	__u32 evicted;	     /* flows that gave way to others, since the table was made */
+};
+int dataplane_flow_usage(struct dataplane *dp, int family, struct flow_usage *ret);
 
 struct drop_count {
 	__u32 ifindex; /* 0: total */

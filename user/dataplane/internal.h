@@ -24,11 +24,15 @@ struct map_plan {
 	enum map_kind kind;
 	__u32 entries;
 };
-#define MAP_PLANS 29
+#define MAP_PLANS 32
 
-/* Sizes of all maps, in bytes of kernel memory about 33 MB with the defaults. */
+/* Flows of IPv4 for a machine with so many bytes of memory. */
+__u32 maps_default_flows(__u64 memory);
+/* Sizes of all maps; see there for the memory that they take. */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS]);
 __u32 maps_entries(const struct map_plan plan[MAP_PLANS], const char *name);
+/* Tells the programs the sizes that they have to know. */
+void maps_settings(const struct map_plan plan[MAP_PLANS], struct settings *settings);
 /* Before load: sizes; takes over what is pinned and fits. pins NULL: nothing. */
 int maps_configure(struct bpf_object *object, const struct map_plan plan[MAP_PLANS], const struct pins *pins);
 /* Entries that the map has room for; 0 if it cannot be asked. */
@@ -96,6 +100,22 @@ void sink_done(struct sink *sink);
 /* Drops of an interface that goes away; its index may be given to another one. */
 void counters_forget(struct dataplane *dp, int ifindex);
 
+/* ---- flows.c ---- */
+
+#define FLOW_TABLES 3 /* flow4, flow6, nat4 */
+
+struct flow_tables {
+	int earlier[FLOW_TABLES]; /* of the generation before, if they had another size; else -1 */
+	__u32 next[2];		  /* of struct flow_table, at the last sweep */
+	int live;		  /* flows that it found; < 0: there was none */
+};
+
+/* Before anything of this generation is pinned: finds the flows of the one before, and copies them. */
+void flows_init(struct dataplane *dp);
+/* Copies what has come to those since. */
+void flows_carry(struct dataplane *dp);
+void flows_done(struct dataplane *dp);
+
 /* ---- netfilter.c ---- */
 
 struct netfilter;
@@ -117,8 +137,8 @@ struct dataplane {
 	struct netlink *netlink;
 	struct sink sink;
 	struct netfilter *netfilter;
-	__u32 endpoint_capacity, flow_capacity;
-	bool pressure; /* the last sweep found the flow table nearly full */
+	__u32 endpoint_capacity;
+	struct flow_tables flow_tables;
 	struct screening screening;
 	struct routing routing;
 	__u32 blocked; /* entries of the block list */

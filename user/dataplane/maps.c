@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "reasons.h"
 
-#define DEFAULT_FLOWS	  65536
+#define LEAST_FLOWS	  65536
+#define MOST_FLOWS	  262144 /* unless told otherwise, from 8 GB of memory on: as the kernel's own table */
+#define PARTS_SHIFT	  14	 /* see settings.opened_shift */
 #define DEFAULT_ENDPOINTS 4096
 #define DEFAULT_ADDRESSES 131072
 #define DEFAULT_RULES	  65536
@@ -23,6 +26,32 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
 	if (n > most)
 		return most;
 	return n < 16 ? 16 : n;
+}
+
+static __u32 power_above(__u32 n)
+{
+	__u32 power = 1;
+
+	while (power < n)
+		power *= 2;
+	return power;
+}
+
+/* A machine that is sold with 8 GB has a little less. */
+__u32 maps_default_flows(__u64 memory)
+{
+	__u64 flows = LEAST_FLOWS, step = 7ULL << 28;
+
+	while (flows < MOST_FLOWS && memory >= step * flows / LEAST_FLOWS * 2)
+		flows *= 2;
+	return (__u32)flows;
+}
+
+static __u64 memory_of_machine(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && page > 0 ? (__u64)pages * (__u64)page : 0;
 }
 
 /*
@@ -45,21 +74,24 @@ static __u32 capacity(__u32 wanted, __u32 standard, __u32 most)
  *	step		  65536 x 16		 1.0 MB
  *	list		  16384 x 40		 0.6 MB
  *	endpoint, endpoint_policy, interface,
- *	half_open	   4096 x (48+8+8), 16	 0.3 MB
+ *	account		   4096 x (48+8+32), 16	 0.4 MB
  *	generation	 196864 x 8		 1.5 MB
- *	flow4		  65536 x (16 + 128)	 9.0 MB
- *	nat4					 0	 as flow4 if the programs translate
- *	flow6		  32768 x (16 + 152)	 5.3 MB
+ *	flow4		 262144 x (16 + 128)	37.7 MB	 on machines with less than 8 GB of memory these four
+ *	flow6		 131072 x (16 + 152)	22.0 MB	 are half as large, or with less than 4 GB a quarter
+ *	opened4		 524288 x 16		 8.4 MB
+ *	opened6		 262144 x 40		10.5 MB
+ *	nat4					 0	 1.25 x flow4 if the programs translate
  *	fragment4, 6	   4096 x (16 + ~86)	 0.8 MB
  *	rule_hits	  16385 x 16 per CPU	 0.5 MB
  *	verdict_cache	   2048 x 32 per CPU	 0.1 MB
  *	drops		   8192 x (16+64+16/CPU) 0.9 MB
  *	events					 0.3 MB
- *						33 MB
+ *						97 MB
  */
 void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_PLANS])
 {
-	const __u32 flows = capacity(config->flow_capacity, DEFAULT_FLOWS, MAX_ENTRIES);
+	const __u32 flows =
+		capacity(config->flow_capacity, maps_default_flows(memory_of_machine()), MAX_ENTRIES);
 	const __u32 endpoints = capacity(config->endpoint_capacity, DEFAULT_ENDPOINTS, MAX_ENDPOINTS);
 	const __u32 addresses = capacity(config->address_capacity, DEFAULT_ADDRESSES, MAX_ENTRIES);
 	const __u32 rules = capacity(config->rule_capacity, DEFAULT_RULES, MAX_ENTRIES);
@@ -79,7 +111,7 @@ void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_P
 		{"list", PLAIN, rules / 4},
 		{"endpoint_policy", PLAIN, endpoints},
 		{"endpoint", PLAIN, endpoints},
-		{"half_open", PLAIN, endpoints},
+		{"account", PLAIN, endpoints},
 		{"interface", SPARSE, endpoints},
 		{"blocked4", SPARSE, 131072},
 		{"blocked6", SPARSE, 131072},
@@ -88,7 +120,11 @@ void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_P
 		/* Preallocated: the packet path must not depend on the allocator. */
 		{"flow4", KEPT, flows},
 		{"flow6", KEPT, flows / 2},
-		{"nat4", KEPT, config->settings.nat_ports ? flows : 1},
+		/* Larger: entries of flows that are gone stay until the next sweep. */
+		{"nat4", KEPT, config->settings.nat_ports ? flows + flows / 4 : 1},
+		{"opened4", KEPT, power_above(2 * flows)},
+		{"opened6", KEPT, power_above(flows)},
+		{"flow_table", KEPT, 2},
 		{"fragment4", KEPT, 4096},
 		{"fragment6", KEPT, 4096},
 		{"drops", KEPT, 8192},
@@ -99,6 +135,19 @@ void maps_plan(const struct dataplane_config *config, struct map_plan plan[MAP_P
 	};
 
 	memcpy(plan, all, sizeof(all));
+}
+
+void maps_settings(const struct map_plan plan[MAP_PLANS], struct settings *settings)
+{
+	static const char *const flows[] = {"flow4", "flow6"}, *const opened[] = {"opened4", "opened6"};
+
+	for (int i = 0; i < 2; i++) {
+		settings->flows[i] = maps_entries(plan, flows[i]);
+		settings->opened[i] = maps_entries(plan, opened[i]);
+		settings->opened_shift[i] = 0;
+		while (settings->opened[i] >> settings->opened_shift[i] > 1U << PARTS_SHIFT)
+			settings->opened_shift[i]++;
+	}
 }
 
 __u32 maps_entries(const struct map_plan plan[MAP_PLANS], const char *name)

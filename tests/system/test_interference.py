@@ -41,8 +41,8 @@ def test_deleted_qdisc_comes_back_with_its_programs(clsact_machine):
     machine.start("app", "applications")
     interface = endpoint_interface(machine)
     assert filters(machine, interface)
+    # Back so soon that nobody can rely on seeing the gap.
     machine.run("tc", "qdisc", "del", "dev", interface, "clsact")
-    assert not filters(machine, interface)
     until(lambda: filters(machine, interface), 20, "the programs' return")
     assert machine.ping("peer", database)
     assert not machine.ping("app", database)

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
 #include "dataplane/bpffs.h"
 
 /* "v" and a number that is not ours. */
@@ -27,6 +29,20 @@ static bool is_xdp(const char *name)
 	return length > 4 && !strcmp(name + length - 4, "_xdp");
 }
 
+/* A link that loses its pin ends a moment later only, and until then keeps its place on the interface. */
+static void detach(int folder, const char *name)
+{
+	char path[PIN_PATH];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", folder, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	bpf_link_detach(fd); /* of other objects: refused */
+	close(fd);
+}
+
 static void remove_files(int parent, const char *name, bool only_xdp)
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -39,8 +55,10 @@ static void remove_files(int parent, const char *name, bool only_xdp)
 		return;
 	}
 	while ((entry = readdir(folder))) {
-		if (entry->d_type != DT_DIR && (!only_xdp || is_xdp(entry->d_name)))
-			unlinkat(fd, entry->d_name, 0);
+		if (entry->d_type == DT_DIR || (only_xdp && !is_xdp(entry->d_name)))
+			continue;
+		detach(fd, entry->d_name);
+		unlinkat(fd, entry->d_name, 0);
 	}
 	closedir(folder);
 }

@@ -171,13 +171,19 @@ def test_an_older_backup(cluster_machine, away):
     assert "removed-later" in shown and "made-later" not in shown
 
 
+AFFINITIES = "/calico/ipam/v2/host/host-a"
 PARTS = {
     "endpoints": "/calico/v1/host/host-a/workload",
+    "orchestrator": "/calico/v1/host/host-a/workload/libnetwork",
+    "workload": ENDPOINTS.rpartition("/")[0],
     "host": "/calico/v1/host",
     "profiles": "/calico/v1/policy/profile",
     "policy": POLICY,
     "addresses": "/calico/ipam",
     "blocks": "/calico/ipam/v2/assignment",
+    "block": "/calico/ipam/v2/assignment/ipv4/block/BLOCK",
+    "affinities": AFFINITIES,
+    "affinity": f"{AFFINITIES}/ipv4/block/BLOCK",
     "networks": "/calico/libnetwork",
 }
 
@@ -187,20 +193,21 @@ PARTS = {
 def test_a_part_is_lost(cluster_machine, part, away):
     machine, etcd = cluster_machine, cluster_machine.etcd
     client, server = start_pair(machine)
-    endpoints, policy = values(etcd, ENDPOINTS), values(etcd, POLICY)
+    endpoints, policy, affinities = values(etcd, ENDPOINTS), values(etcd, POLICY), etcd.keys(AFFINITIES)
+    block = block_key(server).rpartition("/")[2]
     if away:
         machine.stop_node(signal.SIGKILL)
-    etcd.etcdctl("rm", "--recursive", PARTS[part])
+    etcd.etcdctl("rm", "--recursive", PARTS[part].replace("BLOCK", block))
     if away:
         machine.start_node()
     if part == "networks" and not away:
         # Nothing runs by them. Docker asks for one with its next container.
         machine.start("next", "databases")
-    assert request_address(machine) not in (client, server)
     lab.until(lambda: set(etcd.keys(ENDPOINTS)) >= set(endpoints) and policy.items() <= values(etcd, POLICY).items() and
               etcd.keys("/calico/libnetwork"), 30, "the lost part")
-    if part not in ("addresses", "blocks") or away:
-        lab.until(lambda: {client, server} <= set(used_addresses(etcd)), 30, "the addresses")
+    lab.until(lambda: {client, server} <= set(used_addresses(etcd)) and etcd.keys(AFFINITIES) == affinities, 30,
+              "the addresses")
+    assert request_address(machine) not in (client, server)
     assert_pair_is_well(machine, client, server)
 
 
@@ -222,6 +229,54 @@ def test_what_is_removed_one_by_one_stays_away(cluster_machine):
     assert not machine.connects("client", server, 3306, 1)
     machine.remove("client")
     lab.until(lambda: is_well(machine), what="the end of the problem")
+
+
+def test_what_is_removed_meanwhile_stays_away(cluster_machine):
+    """Before something else is lost."""
+    machine, etcd = cluster_machine, cluster_machine.etcd
+    client, server = start_pair(machine)
+    machine.calicoctl("profile", "add", "extra")
+    machine.calicoctl("profile", "remove", "extra")
+    [name] = [key for key in etcd.keys(ENDPOINTS) if client in etcd.get(key)]
+    etcd.etcdctl("rm", name)
+    lab.until(lambda: "interfaces without endpoint" in problems(machine), 20, "the problem")
+    etcd.etcdctl("rm", block_key(server))
+    lab.until(lambda: server in used_addresses(etcd), 30, "the address")
+    lab.until(lambda: status(machine)["datastore"]["connected"], 30, "the datastore")
+    assert len(etcd.keys(ENDPOINTS)) == 1
+    assert "extra" not in machine.calicoctl("profile", "show")
+    assert "interfaces without endpoint" in problems(machine)
+
+
+def test_waits_for_an_address_to_become_free(cluster_machine):
+    """What an older backup says of another host is wrong until that host has put it right."""
+    machine, etcd = cluster_machine, cluster_machine.etcd
+    client, server = start_pair(machine)
+    block = json.dumps(json.loads(etcd.get(block_key(server)))).replace("host-a", "host-b")
+    [endpoint] = [text for text in values(etcd, ENDPOINTS).values() if server in text]
+    dead = "/calico/v1/host/host-b/workload/docker/dead/endpoint/dead"
+    machine.stop_node(signal.SIGKILL)
+    start_without_data(etcd)
+    etcd.etcdctl("set", dead, endpoint)
+    etcd.etcdctl("set", block_key(server), block)
+
+    def waiting():
+        return {text for thing, text in problems(machine).items() if thing.startswith("address of ")}
+
+    for _ in range(2):
+        machine.start_node()
+        lab.until(lambda: len(waiting()) == 2 and any(dead in text for text in waiting()), 30, "the problems")
+        assert not etcd.keys(ENDPOINTS)
+        machine.stop_node(signal.SIGKILL)
+    machine.start_node()
+    lab.until(lambda: len(waiting()) == 2, 30, "the problems")
+    etcd.etcdctl("rm", dead)
+    lab.until(lambda: all("belongs to host host-b" in text for text in waiting()), 30, "the other reason")
+    assert not etcd.keys(ENDPOINTS) and len(waiting()) == 2
+    etcd.etcdctl("rm", block_key(server))
+    lab.until(lambda: len(etcd.keys(ENDPOINTS)) == 2, 30, "the endpoints")
+    assert {client, server} <= set(used_addresses(etcd))
+    assert_pair_is_well(machine, client, server)
 
 
 @pytest.mark.parametrize("away", [False, True])

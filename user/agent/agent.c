@@ -144,7 +144,8 @@ int agent_start(const struct config *config, const struct agent_options *options
 	agent->refresh_event = evtimer_new(task_base(), refresh, agent);
 	agent->settle_event = evtimer_new(task_base(), settle, agent);
 	agent->unclaimed_event = evtimer_new(task_base(), look_for_unclaimed, agent);
-	if (!agent->refresh_event || !agent->settle_event || !agent->unclaimed_event) {
+	if (!agent->refresh_event || !agent->settle_event || !agent->unclaimed_event ||
+	    restore_start(agent) < 0) {
 		r = err_set(err, ENOMEM, "cannot start the agent: out of memory");
 		goto fail;
 	}
@@ -174,6 +175,7 @@ void agent_stop(struct agent *agent)
 		event_free(agent->refresh_event);
 	if (agent->settle_event)
 		event_free(agent->settle_event);
+	restore_stop(agent);
 	if (agent->unclaimed_event)
 		event_free(agent->unclaimed_event);
 	strings_done(&agent->unclaimed);

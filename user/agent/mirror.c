@@ -178,6 +178,29 @@ void mirror_note(struct agent *agent, const char *key, const char *value)
 	schedule(mirror, FLUSH_MS);
 }
 
+const char *mirror_waiting(const char *key)
+{
+	return store_is_beneath(key, MIRROR_WAITING) ? key + strlen(MIRROR_WAITING) : NULL;
+}
+
+const char *mirror_waiting_key(const char *key, char waiting[MIRROR_KEY_MAX])
+{
+	snprintf(waiting, MIRROR_KEY_MAX, MIRROR_WAITING "%s", key);
+	return waiting;
+}
+
+void mirror_set_waiting(struct agent *agent, const char *key, const char *text)
+{
+	struct mirror *mirror = agent->mirror;
+	char waiting[MIRROR_KEY_MAX];
+
+	if (!mirror)
+		return;
+	if (store_list_add(&mirror->pending, mirror_waiting_key(key, waiting), text, 0) < 0)
+		log_warn("agent", "out of memory: the copy of the datastore lacks %s", key);
+	schedule(mirror, FLUSH_MS);
+}
+
 void mirror_flush(struct agent *agent)
 {
 	if (agent->mirror)
@@ -293,6 +316,8 @@ int mirror_renew(struct agent *agent, struct err *err)
 	if (r < 0 || !agent->mirror)
 		return r;
 	agent->mirror->due = false;
+	/* With the new word, what waits for its address would count as removed. */
+	flush(agent);
 	return renew(agent, err);
 }
 

@@ -12,9 +12,13 @@
 #include <string.h>
 
 #include "ipam/ipam.h"
+#include "model/block.h"
 #include "model/pool.h"
 #include "store/keys.h"
 #include "util/log.h"
+
+#define LIBNETWORK "libnetwork"
+#define SOON_MS	   300 /* what is lost together is told one by one */
 
 /* Directories of the datastore whose end is a loss. Single objects in them come and go. */
 enum part {
@@ -36,15 +40,18 @@ enum part {
 struct owned {
 	const char *key, *text; /* borrowed from it */
 	struct workload_endpoint *model;
-	bool missing;  /* in the datastore */
-	bool conflict; /* somebody else has its address now */
+	bool waiting;	 /* since an earlier time, in which it was a conflict */
+	bool homeless;	 /* the directory that it shares with others is gone */
+	bool unassigned; /* IPAM may lack an address of it */
+	bool missing;	 /* in the datastore */
+	bool conflict;	 /* somebody else has its address now */
 };
 
 struct loss {
 	struct agent *agent;
 	bool other; /* it is another datastore, or an older state */
 	bool gone[PARTS];
-	bool ipam_gone;
+	bool unassigned, waiting;	  /* some endpoint is */
 	struct store_list known;	  /* the copy */
 	const struct store_list *now;	  /* the datastore beneath /calico/v1, sorted */
 	struct store_list read, networks; /* storage of `now`; beneath the other directory */
@@ -52,8 +59,7 @@ struct loss {
 	size_t link_count;
 	struct owned *owned;
 	size_t owned_count;
-	size_t endpoints, values; /* written back */
-	bool adopted;		  /* some address */
+	size_t endpoints, addresses, values; /* written back */
 };
 
 static const char *directory_of(const struct agent *agent, enum part part, char key[KEY_MAX])
@@ -74,6 +80,15 @@ static const char *directory_of(const struct agent *agent, enum part part, char 
 	return key;
 }
 
+/*
+ * Whether a directory beneath that of all workloads is of more than one. An orchestrator's is; that of a
+ * workload is removed by those who end it, but Docker's endpoints are all of one workload.
+ */
+static bool is_shared(const char *path)
+{
+	return !strchr(path, '/') || !strncmp(path, LIBNETWORK "/", strlen(LIBNETWORK "/"));
+}
+
 bool restore_is_precious(const struct agent *agent, const char *directory)
 {
 	char key[KEY_MAX];
@@ -84,7 +99,8 @@ bool restore_is_precious(const struct agent *agent, const char *directory)
 		if (!strcmp(own, directory) || store_is_beneath(own, directory))
 			return true;
 	}
-	return false;
+	key_host_workloads(key, agent->config->hostname);
+	return store_is_beneath(directory, key) && is_shared(directory + strlen(key) + 1);
 }
 
 /* ---- looking things up ---- */
@@ -165,12 +181,123 @@ static int find_gone(struct loss *loss, struct err *err)
 			return r;
 		loss->gone[part] = !r;
 	}
-	if (!loss->owned_count)
-		return 0;
-	r = exists(loss->agent, key_ipam_host(key, loss->agent->config->hostname), err);
+	return 0;
+}
+
+/* The innermost directory that the endpoint shares with others: see is_shared(). */
+static const char *home_of(const struct loss *loss, const struct owned *owned, char key[KEY_MAX])
+{
+	struct key_parts parts;
+	size_t length;
+
+	key_parse(owned->key, &parts);
+	length = strlen(key_host_workloads(key, loss->agent->config->hostname));
+	if (strcmp(parts.orchestrator, LIBNETWORK) != 0)
+		snprintf(key + length, KEY_MAX - length, "/%s", parts.orchestrator);
+	else
+		snprintf(key + length, KEY_MAX - length, "/" LIBNETWORK "/%s/endpoint", parts.workload);
+	return key;
+}
+
+/* Whoever removes an endpoint leaves its home. Equal ones are neighbours. */
+static int find_homeless(struct loss *loss, struct err *err)
+{
+	char key[KEY_MAX], last[KEY_MAX] = "";
+	int r = 1;
+
+	for (size_t i = 0; i < loss->owned_count; i++) {
+		struct owned *owned = &loss->owned[i];
+
+		if (strcmp(home_of(loss, owned, key), last) != 0)
+			r = exists(loss->agent, key, err);
+		if (r < 0)
+			return r;
+		strcpy(last, key);
+		owned->homeless = !r;
+	}
+	return 0;
+}
+
+static bool list_excludes(const struct store_list *list, const struct addr *addr)
+{
+	struct key_parts parts;
+	struct pool *pool;
+	bool excluded = false;
+
+	for (size_t i = 0; !excluded && i < list->count; i++) {
+		key_parse(list->nodes[i].key, &parts);
+		if (parts.kind != KEY_IS_POOL ||
+		    pool_parse(parts.name, list->nodes[i].value, &pool, NULL) < 0)
+			continue;
+		excluded = !pool->ipam && cidr_contains(&pool->cidr, addr);
+		pool_free(pool);
+	}
+	return excluded;
+}
+
+/* A block of addresses in IPAM. */
+struct known_block {
+	UT_hash_handle hh;
+	bool complete; /* it is there, and the key of this host's affinity, too */
+	char key[KEY_MAX];
+};
+
+static int look_at_block(struct loss *loss, const struct cidr *block, struct known_block *ret,
+			 struct err *err)
+{
+	char affinity[KEY_MAX];
+	int r = exists(loss->agent, ret->key, err);
+
 	if (r > 0)
-		r = exists(loss->agent, KEY_ASSIGNMENTS, err);
-	loss->ipam_gone = !r;
+		r = exists(loss->agent, key_affinity(affinity, loss->agent->config->hostname, block), err);
+	ret->complete = r > 0;
+	return r < 0 ? r : 0;
+}
+
+/* Each block once. 1: complete, 0: not. */
+static int is_complete(struct loss *loss, struct known_block **known, const struct addr *addr,
+		       struct err *err)
+{
+	struct cidr block = block_cidr_of(addr);
+	struct known_block *entry;
+	char key[KEY_MAX];
+	int r;
+
+	HASH_FIND_STR(*known, key_block(key, &block), entry);
+	if (entry)
+		return entry->complete;
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return err_set(err, ENOMEM, "out of memory");
+	strcpy(entry->key, key);
+	HASH_ADD_STR(*known, key, entry);
+	r = look_at_block(loss, &block, entry, err);
+	return r < 0 ? r : entry->complete;
+}
+
+/* Docker's own IPAM keeps its addresses itself. */
+static int find_unassigned(struct loss *loss, struct err *err)
+{
+	struct known_block *known = NULL, *next, *entry;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < loss->owned_count; i++) {
+		struct owned *owned = &loss->owned[i];
+
+		for (size_t j = 0; r >= 0 && j < owned->model->net_count; j++) {
+			const struct addr *addr = &owned->model->nets[j];
+
+			if (list_excludes(&loss->known, addr))
+				continue;
+			r = is_complete(loss, &known, addr, err);
+			owned->unassigned |= !r;
+		}
+		loss->unassigned |= owned->unassigned;
+	}
+	HASH_ITER (hh, known, entry, next) {
+		HASH_DEL(known, entry);
+		free(entry);
+	}
 	return r < 0 ? r : 0;
 }
 
@@ -180,7 +307,17 @@ static bool is_loss(const struct loss *loss)
 		if (loss->gone[part])
 			return true;
 	}
-	return loss->other || (loss->ipam_gone && loss->adopted);
+	return loss->other || loss->addresses || loss->endpoints;
+}
+
+/* Something may have to be written. */
+static bool is_suspect(const struct loss *loss)
+{
+	for (size_t i = 0; i < loss->owned_count; i++) {
+		if (loss->owned[i].homeless)
+			return true;
+	}
+	return is_loss(loss) || loss->unassigned || loss->waiting;
 }
 
 /* The copy may lack what could not be written into it. */
@@ -188,6 +325,7 @@ static int find_owned(struct loss *loss, struct err *err)
 {
 	struct agent *agent = loss->agent;
 	struct key_parts parts;
+	char key[MIRROR_KEY_MAX];
 	int r = 0;
 
 	for (struct local_endpoint *ep = agent->endpoints; !r && ep; ep = ep->hh.next) {
@@ -201,13 +339,17 @@ static int find_owned(struct loss *loss, struct err *err)
 		return err_set(err, ENOMEM, "out of memory");
 	for (size_t i = 0; i < loss->known.count; i++) {
 		struct owned *owned = &loss->owned[loss->owned_count];
+		const char *waiting = mirror_waiting(loss->known.nodes[i].key);
 
-		owned->key = loss->known.nodes[i].key;
+		owned->key = waiting ? waiting : loss->known.nodes[i].key;
 		owned->text = loss->known.nodes[i].value;
+		owned->waiting = waiting || has_key(&loss->known, mirror_waiting_key(owned->key, key));
 		key_parse(owned->key, &parts);
-		if (parts.kind == KEY_IS_ENDPOINT &&
-		    !workload_endpoint_parse(owned->text, NULL, &owned->model, NULL))
-			loss->owned_count++;
+		if (parts.kind != KEY_IS_ENDPOINT || (waiting && has_key(&loss->known, waiting)) ||
+		    workload_endpoint_parse(owned->text, NULL, &owned->model, NULL) < 0)
+			continue;
+		loss->waiting |= owned->waiting;
+		loss->owned_count++;
 	}
 	return 0;
 }
@@ -223,7 +365,7 @@ static bool may_come_back(const struct loss *loss, const struct owned *owned)
 	if (is_running(loss, owned->model))
 		return true;
 	key_parse(owned->key, &parts);
-	return loss->other && !strcmp(parts.orchestrator, "libnetwork");
+	return loss->other && !strcmp(parts.orchestrator, LIBNETWORK);
 }
 
 static bool has_profile(const struct owned *owned, const char *name)
@@ -298,16 +440,20 @@ static bool is_lost(const struct loss *loss, enum part part, const char *directo
 
 /* ---- whose the addresses are now ---- */
 
-static void tell_conflict(struct loss *loss, struct owned *owned, const char *why)
+/* holder: the key whose change may be the conflict's end. */
+static void tell_conflict(struct loss *loss, struct owned *owned, const char *holder, const char *why)
 {
+	struct agent *agent = loss->agent;
 	struct err text;
 
 	owned->conflict = true;
+	if (!strings_has(&agent->holders, holder) && strings_add(&agent->holders, holder) < 0)
+		log_warn("agent", "out of memory: the end of %s will not be noticed", holder);
 	err_set(&text, EEXIST,
-		"the datastore had lost its endpoint %.100s, and %.200s: its traffic is dropped; restart its "
-		"container to get another address",
+		"the datastore had lost its endpoint %.100s, and %.200s: its traffic is dropped until that "
+		"ends; restart its container to get another address",
 		key_last(owned->key), why);
-	unclaimed_set_reason(loss->agent, owned->model->name, text.text);
+	unclaimed_set_reason(agent, owned->model->name, text.text);
 }
 
 /* Endpoints that the datastore has, with an address of one that it lacks. */
@@ -328,7 +474,7 @@ static void compare_addresses(struct loss *loss, const char *key, const struct w
 				continue;
 			err_set(&why, EEXIST, "its address %s is that of %.120s now",
 				addr_format(&model->nets[j], text), key);
-			tell_conflict(loss, owned, why.text);
+			tell_conflict(loss, owned, key, why.text);
 			break;
 		}
 	}
@@ -352,24 +498,6 @@ static void find_conflicts(struct loss *loss)
 	}
 }
 
-static bool list_excludes(const struct store_list *list, const struct addr *addr)
-{
-	struct key_parts parts;
-	struct pool *pool;
-	bool excluded = false;
-
-	for (size_t i = 0; !excluded && i < list->count; i++) {
-		key_parse(list->nodes[i].key, &parts);
-		if (parts.kind != KEY_IS_POOL ||
-		    pool_parse(parts.name, list->nodes[i].value, &pool, NULL) < 0)
-			continue;
-		excluded = !pool->ipam && cidr_contains(&pool->cidr, addr);
-		pool_free(pool);
-	}
-	return excluded;
-}
-
-/* Docker's own IPAM keeps its addresses itself. */
 static bool is_of_ipam(const struct loss *loss, const struct addr *addr)
 {
 	return !list_excludes(&loss->known, addr) && !list_excludes(loss->now, addr);
@@ -379,15 +507,20 @@ static bool is_of_ipam(const struct loss *loss, const struct addr *addr)
 static int adopt_address(struct loss *loss, struct ipam *ipam, struct owned *owned, const struct addr *addr,
 			 json_t *attribute, struct err *err)
 {
+	struct cidr block = block_cidr_of(addr);
 	int r = ipam_adopt(ipam, addr, attribute, err);
+	char key[KEY_MAX];
 
-	loss->adopted |= !r;
-	if (r == -ENOTCONN || r == -ETIMEDOUT || r == 0)
+	if (r >= 0) {
+		loss->addresses += (size_t)r;
+		return 0;
+	}
+	if (r == -ENOTCONN || r == -ETIMEDOUT)
 		return r;
-	if (r == -EEXIST || r == -EACCES)
-		tell_conflict(loss, owned, err->text);
+	if (owned->missing && (r == -EEXIST || r == -EACCES))
+		tell_conflict(loss, owned, key_block(key, &block), err->text);
 	else
-		log_warn("agent", "IPAM does not know an address of %s any more: %s", owned->key, err->text);
+		log_warn("agent", "IPAM does not have an address of %s for it: %s", owned->key, err->text);
 	return 0;
 }
 
@@ -454,10 +587,27 @@ static int adopt_all(struct loss *loss, struct err *err)
 	for (size_t i = 0; !r && i < loss->owned_count; i++) {
 		struct owned *owned = &loss->owned[i];
 
-		if ((loss->other || loss->ipam_gone || owned->missing) && may_come_back(loss, owned))
+		if ((loss->other || owned->unassigned || owned->missing) && may_come_back(loss, owned))
 			r = adopt_addresses(loss, owned, err);
 	}
 	return r;
+}
+
+/* An empty one says that nothing is lost. */
+static int make_home(struct loss *loss, const struct owned *owned, struct err *err)
+{
+	char key[KEY_MAX];
+
+	return owned->homeless ? store_make_directory(loss->agent->store, home_of(loss, owned, key), err) : 0;
+}
+
+/* What is in conflict stays in the copy, so that it is tried again, also after a restart of the daemon. */
+static void keep_waiting(struct loss *loss, const struct owned *owned)
+{
+	bool waits = owned->missing && owned->conflict && is_running(loss, owned->model);
+
+	if (waits != owned->waiting)
+		mirror_set_waiting(loss->agent, owned->key, waits ? owned->text : NULL);
 }
 
 static int write_endpoints(struct loss *loss, struct err *err)
@@ -467,10 +617,20 @@ static int write_endpoints(struct loss *loss, struct err *err)
 	for (size_t i = 0; !r && !loss->agent->stopping && i < loss->owned_count; i++) {
 		struct owned *owned = &loss->owned[i];
 
-		if (owned->missing && !owned->conflict && may_come_back(loss, owned))
+		r = make_home(loss, owned, err);
+		if (!r && owned->missing && !owned->conflict && may_come_back(loss, owned))
 			r = create(loss, owned->key, owned->text, &loss->endpoints, err);
+		if (!r)
+			keep_waiting(loss, owned);
 	}
 	return r;
+}
+
+static bool is_missing(const struct loss *loss, const struct owned *owned)
+{
+	bool lost = loss->other || loss->gone[WORKLOADS] || owned->homeless || owned->waiting;
+
+	return lost && !has_key(loss->now, owned->key);
 }
 
 /* Addresses first, before there are pools to assign from. */
@@ -479,8 +639,8 @@ static int write_back(struct loss *loss, struct err *err)
 	int r;
 
 	for (size_t i = 0; i < loss->owned_count; i++)
-		loss->owned[i].missing =
-			(loss->other || loss->gone[WORKLOADS]) && !has_key(loss->now, loss->owned[i].key);
+		loss->owned[i].missing = is_missing(loss, &loss->owned[i]);
+	strings_done(&loss->agent->holders);
 	find_conflicts(loss);
 	r = adopt_all(loss, err);
 	for (enum part part = 0; !r && part < WORKLOADS; part++)
@@ -517,12 +677,11 @@ static void tell(const struct loss *loss)
 	if (loss->other)
 		log_warn("agent", "%s at %s is another datastore than before, or an older state of it",
 			 store_kind(loss->agent->store), store_where(loss->agent->store));
-	if (loss->endpoints || loss->values || (loss->ipam_gone && loss->adopted))
-		log_warn(
-			"agent",
-			"the datastore had lost data of this host: wrote back %zu endpoints, the addresses of "
-			"all, and %zu other values",
-			loss->endpoints, loss->values);
+	if (loss->endpoints || loss->addresses || loss->values)
+		log_warn("agent",
+			 "the datastore had lost data of this host: wrote back %zu endpoints, %zu addresses, "
+			 "and %zu other values",
+			 loss->endpoints, loss->addresses, loss->values);
 }
 
 static int compare(struct loss *loss, const struct store_list *snapshot, struct err *err)
@@ -538,7 +697,11 @@ static int compare(struct loss *loss, const struct store_list *snapshot, struct 
 		r = find_owned(loss, err);
 	if (!r)
 		r = find_gone(loss, err);
-	if (r < 0 || !(is_loss(loss) || loss->ipam_gone))
+	if (!r)
+		r = find_homeless(loss, err);
+	if (!r)
+		r = find_unassigned(loss, err);
+	if (r < 0 || !is_suspect(loss))
 		return r;
 	r = read_store(loss, snapshot, err);
 	if (!r)
@@ -571,6 +734,41 @@ static int restore(struct agent *agent, const struct store_list *snapshot, struc
 		r = lost;
 	loss_done(&loss);
 	return r;
+}
+
+static void compare_again(evutil_socket_t fd, short events, void *arg)
+{
+	struct agent *agent = arg;
+
+	if (agent->watch && agent->phase == PHASE_ACTIVE && !agent->stopping)
+		store_watch_resync(agent->watch);
+}
+
+int restore_start(struct agent *agent)
+{
+	agent->restore_event = evtimer_new(task_base(), compare_again, agent);
+	return agent->restore_event ? 0 : -ENOMEM;
+}
+
+void restore_stop(struct agent *agent)
+{
+	if (agent->restore_event)
+		event_free(agent->restore_event);
+	strings_done(&agent->holders);
+}
+
+void restore_soon(struct agent *agent)
+{
+	static const struct timeval soon = {0, SOON_MS * 1000};
+
+	if (!evtimer_pending(agent->restore_event, NULL))
+		event_add(agent->restore_event, &soon);
+}
+
+void restore_key_changed(struct agent *agent, const char *key)
+{
+	if (strings_has(&agent->holders, key))
+		restore_soon(agent);
 }
 
 int restore_before_start(struct agent *agent, struct err *err)

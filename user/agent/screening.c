@@ -49,7 +49,15 @@ static void on_affinity(void *arg, const char *key, const char *value, uint64_t 
 	    strcmp(key, key_affinity(own, agent->config->hostname, &block)) != 0)
 		return;
 	policy_set_block(agent->engine, &block, value != NULL);
+	if (!value)
+		assignments_lost(agent, &block);
 	commit_schedule(agent);
+}
+
+/* Also an empty one: then each block is told to be gone. */
+static int on_affinities_snapshot(void *arg, const struct store_list *snapshot, struct err *err)
+{
+	return 0;
 }
 
 static void on_affinities_in_sync(void *arg)
@@ -65,6 +73,7 @@ static const struct store_watch_ops affinity_ops = {
 	.event = on_affinity,
 	.in_sync = on_affinities_in_sync,
 	.contact = on_affinities_contact,
+	.believe = on_affinities_snapshot,
 };
 
 int screening_start(struct agent *agent, struct err *err)

@@ -122,7 +122,7 @@ struct agent {
 	struct felix_value *felix_values;
 	struct dataplane *dataplane;
 	struct policy_engine *engine;
-	struct store_watch *watch, *affinities, *bgp_hosts;
+	struct store_watch *watch, *affinities, *assignments, *bgp_hosts;
 	struct node_address *node_addresses;
 	bool registered;	       /* this host's start-up keys are written */
 	bool syncing;		       /* the task of sync.c runs */
@@ -130,6 +130,8 @@ struct agent {
 	bool restoring;		       /* a task writes back what the datastore has lost */
 	bool restored;		       /* the datastore was compared with the copy of it */
 	struct strings gone_meanwhile; /* keys that were removed while restoring */
+	struct strings holders;	       /* keys whose change may free an address that an endpoint waits for */
+	struct event *restore_event;   /* a moment after something that may be lost was noticed */
 	struct mirror *mirror;
 	bool stopping;
 	bool connected;
@@ -325,6 +327,18 @@ int restore_first(struct agent *agent, const struct store_list *snapshot, struct
 int restore_believe(struct agent *agent, const struct store_list *snapshot, struct err *err);
 /* The end of this directory is a loss until restore_believe() agrees. */
 bool restore_is_precious(const struct agent *agent, const char *directory);
+int restore_start(struct agent *agent); /* 0 or -ENOMEM */
+void restore_stop(struct agent *agent);
+/* Something that this host needs may be lost: reads a snapshot, and compares. Does not wait. */
+void restore_soon(struct agent *agent);
+/* Of another host. Does not wait. */
+void restore_key_changed(struct agent *agent, const char *key);
+
+/* assignments.c: whether IPAM still has the blocks of the addresses in force here. */
+int assignments_start(struct agent *agent, struct err *err); /* of a generation */
+void assignments_stop(struct agent *agent);
+/* The block, or the key of this host's affinity to it, is gone. */
+void assignments_lost(struct agent *agent, const struct cidr *block);
 
 /* mirror.c: the copy in the state directory. */
 int mirror_start(struct agent *agent, struct err *err);
@@ -335,6 +349,13 @@ void mirror_flush(struct agent *agent); /* into the file at once; only in a task
 /* Makes the copy equal to a snapshot that is believed. */
 void mirror_replace(struct agent *agent, const struct store_list *snapshot);
 int mirror_read(struct agent *agent, struct store_list *ret, struct err *err);
+/* Beside the copy: an endpoint that waits for its address to become free; text NULL: no more. */
+#define MIRROR_WAITING "/mirror/waiting"
+#define MIRROR_KEY_MAX (KEY_MAX + sizeof(MIRROR_WAITING))
+void mirror_set_waiting(struct agent *agent, const char *key, const char *text);
+const char *mirror_waiting_key(const char *key, char waiting[MIRROR_KEY_MAX]);
+/* The endpoint's key, if what was read is such a one; else NULL. */
+const char *mirror_waiting(const char *key);
 /* -EREMCHG: it is another datastore than that of the copy, or an older state of it. May wait. */
 int mirror_compare(struct agent *agent, struct err *err);
 /* The present datastore is the one that is believed. May wait. */

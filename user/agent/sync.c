@@ -200,6 +200,7 @@ void sync_apply(struct agent *agent, const char *key, const char *value)
 				"so it is ignored; give it another name");
 		break;
 	case KEY_IS_ENDPOINT:
+		restore_key_changed(agent, key);
 		apply_endpoint(agent, &parts, key, value, &err);
 		break;
 	case KEY_IS_HOST_ENDPOINT:
@@ -320,6 +321,7 @@ static void drop_generation(struct agent *agent)
 	struct masquerade_pool *pool, *next;
 
 	screening_stop(agent);
+	assignments_stop(agent);
 	nodes_stop(agent);
 	store_watch_stop(agent->watch);
 	agent->watch = NULL;
@@ -431,6 +433,8 @@ static int load_generation(struct agent *agent, struct err *err)
 	addresses_feed(agent);
 	agent->phase = PHASE_SNAPSHOT;
 	r = screening_start(agent, err);
+	if (!r)
+		r = assignments_start(agent, err);
 	if (!r)
 		r = nodes_start(agent, err);
 	if (r < 0)

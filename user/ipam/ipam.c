@@ -172,6 +172,22 @@ static int check_holder(struct ipam *ipam, const struct addr *addr, struct err *
 	return rc;
 }
 
+/* 1: the key of this host's affinity to the address's block had been lost. */
+static int complete_affinity(struct ipam *ipam, const struct addr *addr, struct err *err)
+{
+	struct cidr cidr = block_cidr_of(addr);
+	struct lease lease = {0};
+	char key[KEY_MAX];
+	int rc = lease_read(ipam, &cidr, &lease, err);
+
+	if (!rc && lease_is_mine(ipam, &lease)) {
+		rc = store_create(ipam->store, key_affinity(key, ipam->host, &cidr), "", NULL, err);
+		rc = rc == -EEXIST ? 0 : rc < 0 ? rc : 1;
+	}
+	lease_done(&lease);
+	return rc;
+}
+
 int ipam_adopt(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err)
 {
 	struct race race = {0};
@@ -181,7 +197,11 @@ int ipam_adopt(struct ipam *ipam, const struct addr *addr, json_t *attribute, st
 		return rc;
 	rc = put_into_block(ipam, &race, addr, attribute, err);
 	ipam_leave(ipam);
-	return rc == -EEXIST ? check_holder(ipam, addr, err) : rc;
+	if (!rc)
+		return 1;
+	if (rc == -EEXIST)
+		rc = check_holder(ipam, addr, err);
+	return rc < 0 ? rc : complete_affinity(ipam, addr, err);
 }
 
 /*

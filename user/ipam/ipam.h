@@ -70,8 +70,8 @@ int ipam_check_address(struct ipam *ipam, const struct addr *addr, struct err *e
 int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
 /*
  * As ipam_assign(), for an address that is in use although the datastore has forgotten it: whatever the pools
- * and the hosts' addresses are now, and 0 also when it is assigned, unless to another host
- * (-EEXIST).
+ * and the hosts' addresses are now. Also the key of this host's affinity to its block. 1: something was
+ * written, 0: nothing had to be, -EEXIST: it is assigned to another host.
  */
 int ipam_adopt(struct ipam *ipam, const struct addr *addr, json_t *attribute, struct err *err);
 /* 0, -ENOENT (was not assigned). */

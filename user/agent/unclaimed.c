@@ -22,14 +22,13 @@ static bool is_claimed(const struct agent *agent, const char *interface)
 	return false;
 }
 
-/* "cali1, cali2 and 3 more". Returns how many there are. */
+/* "cali1, cali2 and 3 more", into an empty text. Returns how many there are. */
 static size_t list_unclaimed(const struct agent *agent, const struct link_info *links, size_t count,
 			     struct err *ret)
 {
 	const char *prefix = agent->felix.interface_prefix;
 	size_t found = 0, used = 0, named = 0;
 
-	*ret->text = '\0';
 	for (size_t i = 0; i < count; i++) {
 		if (strncmp(links[i].name, prefix, strlen(prefix)) != 0 || strcmp(links[i].kind, "veth") ||
 		    links[i].peer_is_local || is_claimed(agent, links[i].name) ||
@@ -80,7 +79,7 @@ static void forget_reasons(struct agent *agent)
 void unclaimed_tell(struct agent *agent)
 {
 	struct link_info *links = NULL;
-	struct err names, text;
+	struct err names = {""}, text;
 	size_t count = 0, found = 0;
 
 	if (agent->phase != PHASE_ACTIVE || link_list(agent->netlink, &links, &count, NULL) < 0)

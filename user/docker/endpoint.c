@@ -228,7 +228,7 @@ int endpoint_create(struct call *call, struct err *err)
 {
 	struct plugin *plugin = call->plugin;
 	struct new_endpoint new = {0};
-	struct network network;
+	struct network network = {0};
 	char mac[MAC_TEXT];
 	int rc = parse_new(call->body, &new, err);
 

@@ -8,6 +8,7 @@ import socket
 import pytest
 
 import lab
+from plugin_client import Client
 from workloads import Documents, Echo, Workload, opened
 
 PORT = 1000
@@ -166,3 +167,18 @@ def test_interface_without_endpoint_is_dead(scene):
             scene.machine.run("ip", "route", "replace", unknown.address, "dev", unknown.interface)
             assert not scene.passes(DATAGRAMS, unknown.address)
     assert scene.passes()
+
+
+@with_parameters(UplinksXDP="off")
+def test_misspelt_names_are_told(scene):
+    def misspelt():
+        with Client(scene.machine.path("run", "calico-node.sock")) as client:
+            client.send(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+            return {row["object"]: row["text"] for row in client.answer().json["problems"]}
+
+    name = "DropActionOveride"
+    assert "did you mean FELIX_UPLINKXDP?" in misspelt()["parameter FELIX_UPLINKSXDP"]
+    scene.documents.put({f"config/{name}": "ACCEPT"})
+    lab.until(lambda: "did you mean DropActionOverride?" in misspelt().get(f"parameter {name}", ""), what="the problem")
+    scene.documents.put({f"config/{name}": None})
+    lab.until(lambda: list(misspelt()) == ["parameter FELIX_UPLINKSXDP"], what="the end of the problem")

@@ -16,6 +16,7 @@ struct fixture {
 	struct felix_value *values;
 	struct felix felix;
 	int reports;
+	char text[512]; /* of the last one */
 };
 
 static void count_report(void *arg, const char *name, const char *text)
@@ -23,6 +24,7 @@ static void count_report(void *arg, const char *name, const char *text)
 	struct fixture *f = arg;
 
 	assert_non_null(strstr(text, name));
+	snprintf(f->text, sizeof(f->text), "%s", text);
 	f->reports++;
 }
 
@@ -202,6 +204,48 @@ static void test_environment_beats_host_beats_global(void **state)
 	assert_int_equal(f->felix.host_action, HOST_ACCEPT);
 }
 
+static void test_misspelt_names_are_told_with_the_right_one(void **state)
+{
+	static const struct {
+		const char *wrong, *right;
+	} rows[] = {
+		{"DropActionOveride", "did you mean DropActionOverride?"},
+		{"dropactionoverride", "did you mean DropActionOverride?"},
+		{"MaxRule", "did you mean MaxRules?"},
+		{"UplinksXDP", "did you mean UplinkXDP?"},
+		{"FELIX_DROPACTIONOVERIDE", "did you mean FELIX_DROPACTIONOVERRIDE?"},
+		{"FELIX_DropActionOverride", "did you mean FELIX_DROPACTIONOVERRIDE?"},
+	};
+	static const char *const no_misspellings[] = {"LogSeverityFile", "LogSeveritySys", "IpInIpTunnelAddr",
+						      "marker",		 "IpInIpMtu",	   "Anything"};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *name = rows[i].wrong;
+		bool variable = !strncmp(name, "FELIX_", 6);
+
+		if (variable)
+			setenv(name, "ACCEPT", 1);
+		else
+			felix_set(&f->values, name, i % 2, "ACCEPT");
+		resolve(f);
+		assert_int_equal(f->reports, 1);
+		assert_non_null(strstr(f->text, rows[i].right));
+		assert_int_equal(f->felix.drop_action, DROP_DROP);
+		unsetenv(name);
+		felix_set(&f->values, name, i % 2, NULL);
+	}
+	for (size_t i = 0; i < sizeof(no_misspellings) / sizeof(no_misspellings[0]); i++)
+		felix_set(&f->values, no_misspellings[i], true, "ACCEPT");
+	setenv("FELIX_LOGSEVERITYSYS", "none", 1);
+	setenv("FELIX_MAXRULES", "70000", 1);
+	resolve(f);
+	unsetenv("FELIX_LOGSEVERITYSYS");
+	unsetenv("FELIX_MAXRULES");
+	assert_int_equal(f->reports, 0);
+	assert_int_equal(f->felix.max_rules, 70000);
+}
+
 static void test_a_value_nobody_can_use_is_reported_and_hides_lower_ones(void **state)
 {
 	struct fixture *f = *state;
@@ -247,6 +291,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_screening_is_automatic_and_unlimited_unless_set, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_failsafe_ports, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_misspelt_names_are_told_with_the_right_one, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_value_nobody_can_use_is_reported_and_hides_lower_ones,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_only_what_programs_depend_on_needs_a_reload, set_up,

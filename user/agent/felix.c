@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include <utlist.h>
 
 #include "model/model.h"
 #include "util/log.h"
+#include "util/nearest.h"
 
 #define MAP_ENTRIES_MAX (1U << 24)
 #define NEW_FLOWS_MAX	10000000
@@ -61,17 +64,23 @@ void felix_values_free(struct felix_value *values)
 	}
 }
 
+static void to_capitals(const char *name, char capitals[80])
+{
+	size_t length = 0;
+
+	for (; *name && length < 79; name++)
+		capitals[length++] = (char)toupper((unsigned char)*name);
+	capitals[length] = '\0';
+}
+
 /* Environment, then host, then global; NULL: nobody set it. */
 static const char *lookup(const struct felix_value *values, const char *name)
 {
 	const struct felix_value *entry, *global = NULL;
-	char variable[80] = "FELIX_";
-	size_t length = strlen(variable);
+	char variable[86] = "FELIX_";
 	const char *from_environment;
 
-	for (const char *c = name; *c && length < sizeof(variable) - 1; c++)
-		variable[length++] = (char)toupper((unsigned char)*c);
-	variable[length] = '\0';
+	to_capitals(name, variable + strlen(variable));
 	from_environment = getenv(variable);
 	if (from_environment && *from_environment)
 		return from_environment;
@@ -237,6 +246,101 @@ static void resolve_nat(const struct resolver *r, struct felix *ret)
 		ret->nat_first = ret->nat_last = 0;
 }
 
+/* ---- names ---- */
+
+static const char *const names[] = {
+	"DataplaneRefreshSecs",
+	"DefaultEndpointToHostAction",
+	"DropActionOverride",
+	"EstablishedFlows",
+	"FailsafeInboundHostPorts",
+	"FailsafeOutboundHostPorts",
+	"FlowTableSize",
+	"InterfacePrefix",
+	"LogSeverityScreen",
+	"MaxAddresses",
+	"MaxEndpoints",
+	"MaxRules",
+	"NatOutgoing",
+	"NatPorts",
+	"NewFlowsPerSource",
+	"Uplinks",
+	"UplinkXDP",
+	NULL,
+};
+
+/* What other versions and tools call so is no misspelling of one of ours. */
+static const char *const others[] = {"InterfaceExclude", "IpInIpTunnelAddr", "LogSeverityFile",
+				     "LogSeveritySys",	 "marker",	     NULL};
+
+static bool is_among(const char *const *list, const char *name)
+{
+	for (; *list; list++) {
+		if (!strcmp(*list, name))
+			return true;
+	}
+	return false;
+}
+
+/* Values in the datastore; only those that this host reads are kept. */
+static void check_keys(const struct resolver *r)
+{
+	const struct felix_value *entry;
+	const char *nearest;
+	char text[400];
+
+	LL_FOREACH (r->values, entry) {
+		if (is_among(names, entry->name) || is_among(others, entry->name))
+			continue;
+		nearest = nearest_name(entry->name, names);
+		if (!nearest)
+			continue;
+		snprintf(text, sizeof(text),
+			 "there is no parameter %.80s, so its value '%.80s' %s has no effect; did you mean "
+			 "%s? Set that, and delete the key",
+			 entry->name, entry->value, entry->of_host ? "for this host" : "for all hosts",
+			 nearest);
+		r->report(r->arg, entry->name, text);
+	}
+}
+
+static void check_variable(const struct resolver *r, const char *name)
+{
+	const char *nearest = nearest_name(name, names);
+	char capitals[80], variable[100], text[400];
+
+	if (!nearest)
+		return;
+	to_capitals(nearest, capitals);
+	if (!strcmp(name, capitals))
+		return;
+	for (const char *const *other = others; *other; other++) {
+		if (!strcasecmp(name, *other))
+			return;
+	}
+	snprintf(variable, sizeof(variable), "FELIX_%.80s", name);
+	snprintf(text, sizeof(text),
+		 "there is no parameter %s, so it has no effect; did you mean FELIX_%s? Correct its name in "
+		 "the environment or the settings file, and start the daemon again",
+		 variable, capitals);
+	r->report(r->arg, variable, text);
+}
+
+static void check_environment(const struct resolver *r)
+{
+	char name[80];
+
+	for (char **variable = environ; *variable; variable++) {
+		size_t length = strcspn(*variable, "=");
+
+		if (strncmp(*variable, "FELIX_", 6) != 0 || length < 7 || length - 6 >= sizeof(name))
+			continue;
+		memcpy(name, *variable + 6, length - 6);
+		name[length - 6] = '\0';
+		check_variable(r, name);
+	}
+}
+
 void felix_resolve(const struct felix_value *values, struct felix *ret,
 		   void (*report)(void *arg, const char *name, const char *text), void *arg)
 {
@@ -272,6 +376,8 @@ void felix_resolve(const struct felix_value *values, struct felix *ret,
 	ret->max_endpoints = number(&r, "MaxEndpoints", 0, 65535);
 	ret->max_addresses = number(&r, "MaxAddresses", 0, MAP_ENTRIES_MAX);
 	ret->max_rules = number(&r, "MaxRules", 0, MAP_ENTRIES_MAX);
+	check_keys(&r);
+	check_environment(&r);
 }
 
 bool felix_needs_reload(const struct felix *a, const struct felix *b)

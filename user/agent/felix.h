@@ -55,7 +55,7 @@ struct felix_value {
 int felix_set(struct felix_value **values, const char *name, bool of_host, const char *value);
 void felix_values_free(struct felix_value *values);
 
-/* report is called with each parameter that has a value nobody can use. */
+/* report is called with each parameter that has a value nobody can use, and with each misspelt one. */
 void felix_resolve(const struct felix_value *values, struct felix *ret,
 		   void (*report)(void *arg, const char *name, const char *text), void *arg);
 /* Whether programs must be loaded anew to go from a to b. */

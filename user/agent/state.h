@@ -120,6 +120,7 @@ struct agent {
 	enum agent_phase phase;
 	struct felix felix;
 	struct felix_value *felix_values;
+	struct strings bad_parameters; /* their problems */
 	struct dataplane *dataplane;
 	struct policy_engine *engine;
 	struct store_watch *watch, *affinities, *assignments, *bgp_hosts;

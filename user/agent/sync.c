@@ -139,10 +139,26 @@ static void apply_pool(struct agent *agent, const struct key_parts *parts, const
 static void report_parameter(void *arg, const char *name, const char *text)
 {
 	struct agent *agent = arg;
-	char object[100];
+	char object[120];
 
 	snprintf(object, sizeof(object), "parameter %s", name);
 	problem_set(&agent->problems, object, text);
+	strings_add(&agent->bad_parameters, object);
+}
+
+/* What was wrong before and is not any more is solved. */
+static void resolve_parameters(struct agent *agent, struct felix *ret)
+{
+	struct strings before = agent->bad_parameters;
+
+	agent->bad_parameters = (struct strings){0};
+	felix_resolve(agent->felix_values, ret, report_parameter, agent);
+	for (size_t i = 0; i < before.count; i++) {
+		if (!strings_has(&agent->bad_parameters, before.items[i]))
+			problem_set(&agent->problems, before.items[i], NULL);
+	}
+	strings_done(&before);
+	log_set_level(agent->config->debug ? LOG_LEVEL_DEBUG : (enum log_level)ret->log_severity);
 }
 
 static void restart(struct agent *agent, const char *why);
@@ -154,8 +170,7 @@ static void apply_parameter(struct agent *agent, const struct key_parts *parts, 
 	if (parts->kind == KEY_IS_HOST_CONFIG && strcmp(parts->host, agent->config->hostname))
 		return;
 	felix_set(&agent->felix_values, parts->name, parts->kind == KEY_IS_HOST_CONFIG, value);
-	felix_resolve(agent->felix_values, &felix, report_parameter, agent);
-	log_set_level(agent->config->debug ? LOG_LEVEL_DEBUG : (enum log_level)felix.log_severity);
+	resolve_parameters(agent, &felix);
 	if (felix_needs_reload(&felix, &agent->felix)) {
 		restart(agent, "a parameter changed");
 		return;
@@ -478,11 +493,8 @@ static int read_parameters(struct agent *agent, struct err *err)
 	r = read_parameters_of(agent, KEY_CONFIG, false, err);
 	if (!r)
 		r = read_parameters_of(agent, key_host_config(key, agent->config->hostname, ""), true, err);
-	if (!r) {
-		felix_resolve(agent->felix_values, &agent->felix, report_parameter, agent);
-		log_set_level(agent->config->debug ? LOG_LEVEL_DEBUG
-						   : (enum log_level)agent->felix.log_severity);
-	}
+	if (!r)
+		resolve_parameters(agent, &agent->felix);
 	return r;
 }
 
@@ -592,4 +604,5 @@ void sync_stop(struct agent *agent)
 	mirror_stop(agent);
 	commit_stop(agent);
 	felix_values_free(agent->felix_values);
+	strings_done(&agent->bad_parameters);
 }

@@ -337,9 +337,32 @@ def test_status_of_a_daemon_that_hangs(host):
     host.node()
     lab.stop(host.pid())
     done = host.fails("status")
+    shown = host.fails("status", "-o", "json")
     os.kill(host.pid(), signal.SIGCONT)
+    assert json.loads(shown.stdout)["daemon"] is None
     assert done.stdout.startswith("calico-node container is running. Status: Up ")
     assert "does not say how it is" in done.stderr
+
+
+def test_bytes_that_are_no_text_do_not_take_the_status_away(network):
+    """Names of interfaces and paths may be any bytes."""
+    with network.machine("host-a") as machine:
+        odd = os.fsdecode(b"\xff")
+        os.mkdir(machine.path(f"state{odd}"))
+        machine.settings = {"CALICO_STATE_DIR": machine.path(f"state{odd}"),
+                            "CALICO_DATASTORE": f"sqlite:{machine.path(f'state{odd}', 'calico.db')}"}
+        machine.run("ip", "link", "set", "eth0", "down")
+        machine.run("ip", "link", "set", "eth0", "name", f"eth{odd}", "up")
+        machine.run("ip", "route", "add", "default", "via", "172.30.0.1")
+        machine.start_node()
+
+        def shown():
+            answer = machine.run(f"{lab.BUILD}/calicoctl", "status", "-o", "json", check=False)
+            state = json.loads(answer.stdout)["daemon"]
+            return state["in_sync"] and state
+        state = lab.until(shown, what="an answer")
+        assert state["datastore"]["where"].endswith("state?/calico.db")
+        assert [uplink["interface"] for uplink in state["uplinks"]] == ["eth?"]
 
 
 def test_status_options(host):

@@ -129,11 +129,33 @@ static void document_text(void **state)
 	json_decref(json);
 }
 
+/* Whoever answers with it must not lose the answer for one bad name. */
+static void text_of_any_origin(void **state)
+{
+	static const struct {
+		const char *text, *json;
+	} rows[] = {
+		{"eth0", "eth0"},    {"", ""},
+		{NULL, ""},	     {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+		{"eth\xff", "eth?"}, {"\xc3", "?"},
+		{"a\nb", "a\nb"},    {"\xff\n", "??"},
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		json_t *json = model_json_text(rows[i].text);
+
+		assert_non_null(json);
+		assert_string_equal(json_string_value(json), rows[i].json);
+		json_decref(json);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),     cmocka_unit_test(lists),	      cmocka_unit_test(label_map),
-		cmocka_unit_test(documents), cmocka_unit_test(document_text),
+		cmocka_unit_test(names),	 cmocka_unit_test(lists),
+		cmocka_unit_test(label_map),	 cmocka_unit_test(documents),
+		cmocka_unit_test(document_text), cmocka_unit_test(text_of_any_origin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -421,11 +421,12 @@ json_t *host_endpoints_json(const struct agent *agent)
 		LL_FOREACH (agent->host_links, link) {
 			if (ep->slot &&
 			    (link->entry.endpoint4 == ep->slot || link->entry.endpoint6 == ep->slot))
-				json_array_append_new(interfaces, json_string(link->entry.name));
+				json_array_append_new(interfaces, model_json_text(link->entry.name));
 		}
-		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:i}", "key", ep->key, "state",
-						      ep->slot ? "up" : "waiting for its interface",
-						      "interfaces", interfaces, "slot", (int)ep->slot));
+		json_array_append_new(list,
+				      json_pack("{s:o?, s:s, s:o?, s:i}", "key", model_json_text(ep->key),
+						"state", ep->slot ? "up" : "waiting for its interface",
+						"interfaces", interfaces, "slot", (int)ep->slot));
 	}
 	return list;
 }

@@ -7,6 +7,7 @@
 
 #include <uthash.h>
 
+#include "model/model.h"
 #include "util/log.h"
 
 /* A flood of bad objects must not become a flood of memory; the log still has each of them. */
@@ -78,5 +79,6 @@ void problems_free(struct problem **problems)
 void problems_json(const struct problem *problems, json_t *list)
 {
 	for (const struct problem *p = problems; p; p = p->hh.next)
-		json_array_append_new(list, json_pack("{s:s, s:s}", "object", p->object, "text", p->text));
+		json_array_append_new(list, json_pack("{s:o?, s:o?}", "object", model_json_text(p->object),
+						      "text", model_json_text(p->text)));
 }

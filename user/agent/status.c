@@ -51,8 +51,9 @@ static json_t *endpoints_json(const struct agent *agent)
 		struct err why = {""};
 		const char *state = endpoint_state(agent, ep, &why);
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:i}", "key", ep->key,
-						      "interface", ep->model->name, "state", state, "why",
+		json_array_append_new(list, json_pack("{s:o?, s:o?, s:s, s:s, s:i}", "key",
+						      model_json_text(ep->key), "interface",
+						      model_json_text(ep->model->name), "state", state, "why",
 						      why.text, "slot", (int)ep->slot));
 	}
 	return list;
@@ -63,8 +64,10 @@ static json_t *uplinks_json(const struct agent *agent)
 	json_t *list = json_array();
 
 	for (const struct agent_uplink *up = agent->uplinks; up; up = up->next)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "interface", up->name, "screening",
-						      up->xdp ? "xdp" : "tc", "why", up->why));
+		json_array_append_new(list,
+				      json_pack("{s:o?, s:s, s:o?}", "interface", model_json_text(up->name),
+						"screening", up->xdp ? "xdp" : "tc", "why",
+						model_json_text(up->why)));
 	return list;
 }
 
@@ -84,10 +87,10 @@ static json_t *drops_json(struct agent *agent)
 			snprintf(name, sizeof(name), "total");
 		else if (!if_indextoname(drops[i].ifindex, name))
 			snprintf(name, sizeof(name), "#%u", drops[i].ifindex);
-		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "interface", name, "reason",
-						      drop_reason_text(drops[i].reason), "packets",
-						      (json_int_t)drops[i].packets, "bytes",
-						      (json_int_t)drops[i].bytes));
+		json_array_append_new(
+			list, json_pack("{s:o?, s:s, s:I, s:I}", "interface", model_json_text(name), "reason",
+					drop_reason_text(drops[i].reason), "packets",
+					(json_int_t)drops[i].packets, "bytes", (json_int_t)drops[i].bytes));
 	}
 	free(drops);
 	return list;
@@ -115,6 +118,7 @@ static json_t *all_problems(const struct agent *agent)
 	return list;
 }
 
+/* A part that cannot be told is null: it must not take all others away. */
 json_t *agent_status(struct agent *agent)
 {
 	bool active = agent->phase == PHASE_ACTIVE;
@@ -123,11 +127,12 @@ json_t *agent_status(struct agent *agent)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	reserved_update_gateways(agent);
 	return json_pack(
-		"{s:s, s:s, s:I, s:b, s:b, s:{s:s, s:s, s:b, s:s}, s:s, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}}",
+		"{s:s, s:s, s:I, s:b, s:b, s:{s:s, s:o?, s:b, s:o?}, s:s, s:o?, s:o?, s:o?, s:i, s:i, s:o?, s:o?, s:o?, s:o?, s:{s:i, s:i, s:i}}",
 		"version", version_number, "commit", version_commit, "uptime_s",
 		(json_int_t)(now.tv_sec - agent->started.tv_sec), "ready", agent->registered, "in_sync",
-		active, "datastore", "kind", store_kind(agent->store), "where", store_where(agent->store),
-		"connected", agent->connected, "why", agent->contact, "attach",
+		active, "datastore", "kind", store_kind(agent->store), "where",
+		model_json_text(store_where(agent->store)), "connected", agent->connected, "why",
+		model_json_text(agent->contact), "attach",
 		agent->dataplane ? dataplane_attach_mode(agent->dataplane) : "", "endpoints",
 		endpoints_json(agent), "host_endpoints", host_endpoints_json(agent), "uplinks",
 		uplinks_json(agent), "flows", agent->flows, "blocked",

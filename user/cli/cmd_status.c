@@ -120,6 +120,8 @@ static int show_routing(struct ctl *ctl)
 static int not_running(struct ctl *ctl)
 {
 	out_say(&ctl->out, "calico-node container not running");
+	/* Who reads JSON gets a document in any case. */
+	out_document(&ctl->out, "daemon", json_null(), "");
 	return STATUS_FAILED;
 }
 
@@ -153,10 +155,12 @@ static int status(struct ctl *ctl, const struct args *args)
 	out_prose(&ctl->out, "\n");
 	routing = show_routing(ctl);
 	healthy = answer == 0 && status_is_healthy(daemon);
-	if (answer == 0)
+	if (answer == 0) {
 		status_show_daemon(ctl, daemon);
-	else if (routing != STATUS_ROOT)
+	} else if (routing != STATUS_ROOT) {
 		ctl_failed(ctl, "calico-node (process %d) does not say how it is: %s.", (int)pid, err.text);
+		out_document(&ctl->out, "daemon", json_null(), "");
+	}
 	json_decref(daemon);
 	if (routing == STATUS_DONE && !healthy)
 		routing = answer == 0 ? STATUS_UNHEALTHY : STATUS_FAILED;

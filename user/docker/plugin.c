@@ -125,9 +125,10 @@ json_t *plugin_status(struct plugin *plugin)
 
 	if (!plugin)
 		return NULL;
-	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:o}", "socket", plugin->config->plugin_socket,
-			 "requests", (json_int_t)plugin->requests, "errors", (json_int_t)plugin->errors,
-			 "journal", (json_int_t)journal_count(plugin->journal), "cluster_store",
+	return json_pack("{s:o?, s:I, s:I, s:I, s:s, s:o?}", "socket",
+			 model_json_text(plugin->config->plugin_socket), "requests",
+			 (json_int_t)plugin->requests, "errors", (json_int_t)plugin->errors, "journal",
+			 (json_int_t)journal_count(plugin->journal), "cluster_store",
 			 answers[engine_has_cluster_store(plugin->engine) + 1], "collected",
 			 collector_status(plugin->collector));
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/text.h"
+
 #define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 void *model_grow(void *items, size_t count, size_t size)
@@ -193,4 +195,18 @@ int model_json_parse(const char *text, json_t **ret, struct err *err)
 char *model_json_format(const json_t *json)
 {
 	return json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+json_t *model_json_text(const char *text)
+{
+	json_t *json = json_string(text ? text : "");
+	char *copy;
+
+	/* Names of interfaces and paths are bytes. */
+	if (json)
+		return json;
+	copy = strdup(text ? text : "");
+	json = copy ? json_string(text_clean(copy)) : NULL;
+	free(copy);
+	return json;
 }

@@ -60,5 +60,8 @@ bool model_label_name_valid(const char *name);
 int model_json_parse(const char *text, json_t **ret, struct err *err);
 /* One line, member order kept. malloc'd; NULL on memory exhaustion. */
 char *model_json_format(const json_t *json);
+/* Text of any origin as a JSON string: what JSON cannot hold becomes '?', NULL is "". NULL on memory
+ * exhaustion. */
+json_t *model_json_text(const char *text);
 
 #endif

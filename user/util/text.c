@@ -26,17 +26,23 @@ static size_t character_length(const unsigned char *text)
 	return length;
 }
 
-void text_line(char *line, size_t size, const char *format, va_list args)
+char *text_clean(char *text)
 {
-	if (vsnprintf(line, size, format, args) < 0)
-		line[0] = '\0';
-	for (char *c = line; *c;) {
+	for (char *c = text; *c;) {
 		size_t length = character_length((const unsigned char *)c);
 
 		if (length == 0)
 			*c = '?';
 		c += length ? length : 1;
 	}
+	return text;
+}
+
+void text_line(char *line, size_t size, const char *format, va_list args)
+{
+	if (vsnprintf(line, size, format, args) < 0)
+		line[0] = '\0';
+	text_clean(line);
 }
 
 int text_decimal(const char **text, unsigned int max)

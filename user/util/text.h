@@ -14,6 +14,9 @@
 void text_line(char *line, size_t size, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
 
+/* The same for text that is there already. Returns it. */
+char *text_clean(char *text);
+
 /*
  * A decimal number up to `max` (at most 10^8) without sign, blanks or leading zeros, at *text, which is moved
  * behind it. The number, or -EINVAL.

@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import re
+import signal
 import socketserver
 import subprocess
 import tarfile
@@ -109,6 +110,30 @@ def test_etcd(etcd_ctl):
                 server.kill()
         assert (status, output) == (1 if message else 0, ""), answer
         assert errors.startswith(message) and bool(errors) == bool(message), answer
+
+
+@pytest.mark.parametrize("path", ["ipv4/ip_forward", "ipv6/conf/all/forwarding"])
+def test_forwarding(network, path):
+    """Off beside a daemon that cannot set it back, and off where no daemon could."""
+    with network.machine("host-a") as machine:
+        def found():
+            done = machine.run("unshare", "--mount", "sh", "-c",
+                               "mount --bind -o ro /proc/sys /proc/sys && exec \"$@\"", "sh",
+                               f"{lab.BUILD}/calicoctl", "checksystem", NO_DOCKER, check=False)
+            return done.returncode, done.stdout, path in done.stderr
+        name = f"net.{path.replace('/', '.')}"
+        machine.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        assert found() == (0, "", False)
+        machine.run("sysctl", "-qw", f"{name}=0")
+        assert found() == (1, "", True)
+        assert machine.calicoctl("checksystem", NO_DOCKER, check=False).returncode == 0, "the daemon switches it on"
+        machine.start_node()
+        lab.until(lambda: machine.run("sysctl", "-n", name).stdout.strip() == "1", what="its return")
+        lab.stop(machine.node_process.pid)
+        machine.run("sysctl", "-qw", f"{name}=0")
+        done = machine.calicoctl("checksystem", NO_DOCKER, check=False)
+        assert (done.returncode, done.stdout) == (1, "") and path in done.stderr
+        machine.node_process.send_signal(signal.SIGCONT)
 
 
 def test_kernel(sqlite_ctl):

@@ -12,9 +12,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "cli/daemon.h"
 #include "cli/http_get.h"
 #include "cli/validate.h"
 #include "dataplane/probe.h"
+#include "netlink/netlink.h"
 
 struct version {
 	unsigned int major, minor, patch;
@@ -83,6 +85,33 @@ static bool check_dataplane(struct ctl *ctl)
 
 	dataplane_probe(on_missing, &findings);
 	return findings.good;
+}
+
+/* The daemon switches it on when it starts, if it can. What is off beside it is switched off again and again.
+ */
+static bool check_forwarding(struct ctl *ctl)
+{
+	static const char *const paths[] = {"ipv4/ip_forward", "ipv6/conf/all/forwarding"};
+	char value[16];
+	bool good = true;
+	pid_t pid = 0;
+
+	daemon_find(ctl->config, &pid);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		const char *full = ctl_text(ctl, "/proc/sys/net/%s", paths[i]);
+
+		/* A kernel without IPv6 has no such file. */
+		if (sysctl_read(paths[i], value, sizeof(value)) < 0 || strcmp(value, "0") ||
+		    (!pid && access(full, W_OK) == 0))
+			continue;
+		ctl_failed(
+			ctl,
+			"ERROR: Forwarding is off: containers reach no other host over IPv%c.  Write 1 into %s, "
+			"and find out what switches it off.",
+			paths[i][3], full);
+		good = false;
+	}
+	return good;
 }
 
 static bool check_docker(struct ctl *ctl, bool libnetwork)
@@ -183,6 +212,7 @@ static int checksystem(struct ctl *ctl, const struct args *args)
 		ctl_failed(ctl, "WARNING: --fix is deprecated and ignored.");
 	good = check_kernel(ctl);
 	good &= check_dataplane(ctl);
+	good &= check_forwarding(ctl);
 	if (!runtime || !strcmp(runtime, "docker"))
 		good &= check_docker(ctl, args_has(args, "--libnetwork"));
 	good &= ctl->config->endpoint_count ? check_etcd(ctl) : check_embedded(ctl);
@@ -205,8 +235,9 @@ const struct command command_checksystem = {
 	.name = "checksystem",
 	.summary = "Check that this host can run Calico",
 	.description =
-		"Checks that this host can run calico-node: the kernel loads its BPF programs, and Docker and\n"
-		"the datastore answer. Prints each thing that is missing, else nothing.",
+		"Checks that this host can run calico-node: the kernel loads its BPF programs, forwarding is on or\n"
+		"can be switched on, and Docker and the datastore answer. Prints each thing that is missing, else\n"
+		"nothing.",
 	.forms = forms,
 	.options = options,
 };

@@ -104,6 +104,20 @@ static __always_inline int finish(struct __sk_buff *skb, struct packet *p, int r
 	return TC_ACT_OK;
 }
 
+/*
+ * The stack filters by reverse path: it takes a packet only by the interface that its source's route names,
+ * which is another one where a container has several. So it comes in by that one, and is judged there again.
+ */
+static __always_inline int by_own_interface(struct __sk_buff *skb, const struct packet *p)
+{
+	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_source), p->source_mac, sizeof(p->source_mac),
+				0) < 0) {
+		drop_overridden(p, DROP_REASON_INTERNAL);
+		return TC_ACT_SHOT;
+	}
+	return bpf_redirect(p->from.ifindex, BPF_F_INGRESS);
+}
+
 __noinline int from_endpoint_slow(struct __sk_buff *skb, bool has_no_flow)
 {
 	struct packet *p = packet_new();
@@ -129,7 +143,8 @@ __noinline int from_endpoint_slow(struct __sk_buff *skb, bool has_no_flow)
 		r = flow_continue(p);
 	if (!r)
 		r = flow_open(skb, p);
-	return finish(skb, p, r);
+	r = finish(skb, p, r);
+	return r == TC_ACT_OK && p->from.ifindex != skb->ifindex ? by_own_interface(skb, p) : r;
 }
 
 SEC("tc")

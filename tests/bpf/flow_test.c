@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Flows: who may open one, what belongs to one, when it ends and when policy is asked again. */
+#include <linux/pkt_cls.h>
 #include <time.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,6 +89,11 @@ static void test_a_container_answers_by_its_other_interface(void **state)
 	assert_passes(&run);
 	run = send_by(SLOT_B, answer);
 	assert_passes(&run);
+	/* The stack, which looks at the reverse path, gets it by A's interface. */
+	assert_int_equal(run.action, TC_ACT_REDIRECT);
+	run = send_by(SLOT_A, answer);
+	assert_passes(&run);
+	assert_int_equal(run.action, TC_ACT_OK);
 	run = send_by(SLOT_B, frame_tcp(A4, 80, EXTERNAL4, 40000, TCP_ACK));
 	assert_passes(&run);
 	assert_int_equal(flows(), 1);

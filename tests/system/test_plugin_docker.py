@@ -114,6 +114,11 @@ def test_two_networks_of_one_container(machine):
         assert reached("db", own["back"]) == [True, True]
         assert reached("app", web) == [True, True]
         assert reached("app", db) == [True, True]
+        # The host gets answers as well, whose stack filters by reverse path.
+        for strictness in (2, 1, 0):
+            machine.run("sysctl", "-qw", f"net.ipv4.conf.all.rp_filter={strictness}")
+            for address in (own["front"][0], own["back"][0]):
+                assert lab.reaches(machine.namespace.path, address, 80)
         # Each address is only open to its own network, and members of different ones are strangers.
         assert reached("web", own["back"][:1] + db[:1]) == [False, False]
         assert reached("db", own["front"][:1] + web[:1]) == [False, False]

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from lab import until
+from workloads import Documents
 
 
 def filters(machine, interface, direction="ingress"):
@@ -132,6 +133,30 @@ def test_what_is_changed_of_an_interface_is_set_back(quick_machine):
         assert [line for line in machine.log("node").splitlines() if interface in line and what in line
                 and "changed to" in line], command
     assert not problems(machine)
+
+
+def test_settings_of_many_endpoints_are_looked_at_in_turn(network):
+    names = [f"cali{i:04d}" for i in range(130)]
+    with network.etcd() as etcd, \
+            network.machine("many", etcd=etcd, environment={"FELIX_DATAPLANEREFRESHSECS": "1"}) as host:
+        host.run("ip", "-batch", "-", input="".join(f"link add {name} type veth peer name p{name}\n" for name in names))
+        Documents(network, etcd).put({
+            f"host/many/workload/t/{name}/endpoint/{name}":
+            {"state": "active", "name": name, "mac": "ee:ee:ee:ee:ee:ee", "profile_ids": [],
+             "ipv4_nets": [f"10.65.0.{number}/32"], "ipv6_nets": []} for number, name in enumerate(names, 1)})
+        host.start_node()
+
+        def setting(name, *value):
+            return host.run("sysctl", "-n", *value or (f"net.ipv4.conf.{name}.route_localnet",)).stdout.strip()
+
+        def all_up():
+            status = json.loads(host.calicoctl("status", "-o", "json", check=False).stdout or "{}").get("daemon") or {}
+            states = [endpoint["state"] for endpoint in status.get("endpoints", [])]
+            return len(states) == len(names) and set(states) == {"up"}
+        until(all_up, 60, "all endpoints up")
+        for name in names[::64] + names[-1:]:
+            setting(name, "-qw", f"net.ipv4.conf.{name}.route_localnet=1")
+            until(lambda name=name: setting(name) == "0", 20, f"the repair of {name}")
 
 
 def test_a_renamed_interface_gets_its_name_back(machine):

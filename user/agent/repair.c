@@ -18,6 +18,7 @@
 #define PAUSE_S	     5	/* before each further one */
 #define QUIET_S	     60 /* without a repair: they were no row */
 #define SINGLE_LOOKS 8	/* more interfaces than that are listed at once */
+#define TABLES_S     60 /* between looks at everything while no event comes */
 #define FIND_IT	     "find out what changes it, and end that"
 
 /*
@@ -110,6 +111,7 @@ static void finish(struct agent *agent, struct local_endpoint *ep, int thing, co
 
 	if (r < 0) {
 		note_problem(ep, err->text);
+		agent->tables_due = 0; /* the next refresh tries again */
 		return;
 	}
 	snprintf(text, sizeof(text), "%s: its %s was changed to %s; set back to %s", ep->model->name,
@@ -251,6 +253,7 @@ static int read_tables(struct agent *agent, int ifindex, struct tables *ret)
 	if (neighbour_list(agent->netlink, ifindex, &ret->neighbours, &ret->neighbour_count, &err) < 0 ||
 	    route_list_hosts(agent->netlink, ifindex, &ret->routes, &ret->route_count, &err) < 0) {
 		log_debug("agent", "%s; endpoints are compared later", err.text);
+		agent->tables_due = 0;
 		return -1;
 	}
 	if (ret->neighbours)
@@ -416,6 +419,8 @@ void repair_touched(struct agent *agent, int ifindex)
 {
 	static const struct timeval soon = {0, COLLECT_MS * 1000};
 
+	/* Who replaces a route tells only of the interface that has it now: the next refresh looks at all. */
+	agent->tables_due = 0;
 	for (size_t i = 0; i < agent->touched_count; i++) {
 		if (agent->touched[i] == ifindex)
 			return;
@@ -479,10 +484,10 @@ static void check_links(struct agent *agent, const struct links *links)
 }
 
 /* After the links, whose repair takes neighbours and routes away. */
-static void check_all_tables(struct agent *agent, int ifindex)
+static void check_all_tables(struct agent *agent, int ifindex, bool links_only)
 {
-	struct tables tables;
-	int r = read_tables(agent, ifindex, &tables);
+	struct tables tables = {0};
+	int r = links_only ? -1 : read_tables(agent, ifindex, &tables);
 
 	for (struct local_endpoint *ep = agent->endpoints; ep; ep = ep->hh.next) {
 		if (!is_touched(agent, ep))
@@ -494,8 +499,9 @@ static void check_all_tables(struct agent *agent, int ifindex)
 	free_tables(&tables);
 }
 
-static void check_endpoints(struct agent *agent)
+static void check_endpoints(struct agent *agent, bool links_only)
 {
+	const unsigned int repairs = agent->repairs.settings;
 	const struct local_endpoint *ep;
 	struct links links = {0};
 	size_t count = 0;
@@ -510,7 +516,8 @@ static void check_endpoints(struct agent *agent)
 	}
 	if (!count)
 		return;
-	if (count > SINGLE_LOOKS && link_state_list(agent->netlink, &links.list, &links.count, &err) < 0) {
+	if (agent->touched_all && count > SINGLE_LOOKS &&
+	    link_state_list(agent->netlink, &links.list, &links.count, &err) < 0) {
 		log_debug("agent", "%s; endpoints are compared later", err.text);
 		return;
 	}
@@ -518,7 +525,8 @@ static void check_endpoints(struct agent *agent)
 		qsort(links.list, links.count, sizeof(*links.list), compare_states);
 	check_links(agent, &links);
 	free(links.list);
-	check_all_tables(agent, count == 1 ? ifindex : 0);
+	links_only = links_only && agent->repairs.settings == repairs;
+	check_all_tables(agent, count == 1 ? ifindex : 0, links_only);
 }
 
 /* ---- the host's forwarding ---- */
@@ -611,7 +619,7 @@ static void check_host(struct agent *agent)
 
 /* ---- when ---- */
 
-static void look(struct agent *agent)
+static void look(struct agent *agent, bool links_only)
 {
 	static const struct timeval later = {PAUSE_S, 0};
 
@@ -620,7 +628,7 @@ static void look(struct agent *agent)
 	if (concerns_host(agent))
 		check_host(agent);
 	if (agent->phase == PHASE_ACTIVE)
-		check_endpoints(agent);
+		check_endpoints(agent, links_only);
 	agent->touched_count = 0;
 	agent->touched_all = false;
 	/* By then they are no more in the list of what has changed. */
@@ -633,13 +641,35 @@ static void look(struct agent *agent)
 
 static void on_timer(evutil_socket_t fd, short events, void *arg)
 {
-	look(arg);
+	look(arg, false);
+}
+
+/* No event tells of some settings. Of many endpoints each refresh looks at the next ones only. */
+static void touch_part(struct agent *agent)
+{
+	const unsigned int count = HASH_COUNT(agent->endpoints);
+	unsigned int first = agent->part < count ? agent->part : 0, i = 0;
+
+	agent->touched[agent->touched_count++] = -1;
+	agent->part = first + REPAIR_TOUCHED - 1;
+	for (const struct local_endpoint *ep = agent->endpoints; ep; ep = ep->hh.next, i++) {
+		if (i >= first && i < agent->part)
+			agent->touched[agent->touched_count++] = ep->ifindex;
+	}
 }
 
 void repair_refresh(struct agent *agent)
 {
-	agent->touched_all = true;
-	look(agent);
+	const time_t now = seconds();
+	const bool links_only = now < agent->tables_due && !agent->touched_all && !agent->touched_count;
+
+	if (!links_only && agent->phase == PHASE_ACTIVE)
+		agent->tables_due = now + TABLES_S;
+	if (links_only && HASH_COUNT(agent->endpoints) >= REPAIR_TOUCHED)
+		touch_part(agent);
+	else
+		agent->touched_all = true;
+	look(agent, links_only);
 }
 
 int repair_start(struct agent *agent, struct err *err)

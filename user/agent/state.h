@@ -164,6 +164,8 @@ struct agent {
 	bool touched_all;
 	unsigned int repair_looks;	/* so far */
 	bool repair_soon, repair_later; /* a look is due soon; one is due after a pause */
+	time_t tables_due;		/* when a refresh compares neighbours and routes, too */
+	unsigned int part;		/* of the endpoints, from which the next refresh looks on */
 	struct repair_row forwarding[2];
 	struct strings unclaimed;      /* interfaces with a reason of their own */
 	struct event *unclaimed_event; /* a while after interfaces or endpoints changed */

@@ -80,10 +80,10 @@ static bool fate_matches(const struct stage *stage, const struct shot *shot,
 {
 	const struct settings *settings = &stage->fixture->settings;
 	__u32 mark = run->mark & settings->mark_mask;
+	bool sent_here = shot->way == FROM_SLOT || shot->way == FROM_STRANGER;
 	__u32 passed = shot->way == TO_SLOT_ROUTED ? settings->mark_approved
-		       : shot->way == FROM_SLOT	   ? settings->mark_to_host
+		       : sent_here		   ? settings->mark_to_host
 						   : 0;
-
 	int action = is_sent_round(stage, shot, run) ? TC_ACT_OK : run->action;
 
 	if (run->reason != expected->reason || run->drops != (expected->reason != DROP_NONE))
@@ -232,12 +232,17 @@ static bool is_forwarded(const struct stage *stage, const struct shot *shot, con
 {
 	size_t hops = shot->probe.src.family == 4 ? 8 : 7;
 	const uint8_t *frame = seen->run.packet.data, *mac = PACKET_SENDER_MAC;
+	const struct document *receiver;
 	__u32 slot;
 
-	/* Of endpoints whose documents say no MAC, it has been learned. */
 	reference_flags(&stage->world, &shot->probe.dst, &slot);
-	if (slot && world_slot(&stage->world, slot)->workload->has_mac)
-		mac = world_slot(&stage->world, slot)->workload->mac;
+	receiver = slot ? world_slot(&stage->world, slot) : NULL;
+	if (receiver && receiver->workload->has_mac)
+		mac = receiver->workload->mac;
+	/* Without a MAC in the document it was learned: from a packet, or when the flow began under an older
+	 * document. */
+	else if (slot && memcmp(frame, stage->last_mac[slot], MAC_LENGTH) == 0)
+		mac = stage->last_mac[slot];
 	return memcmp(frame, mac, MAC_LENGTH) == 0 && memcmp(frame + 6, HOST_VETH_MAC, MAC_LENGTH) == 0 &&
 	       packet_ip(&seen->run.packet)[hops] == packet_ip(&seen->sent)[hops] - 1 &&
 	       packet_checksums_hold(&seen->run.packet);

@@ -67,6 +67,7 @@ void stage_clear(struct stage *stage)
 	policy_engine_free(stage->engine);
 	world_done(&stage->world);
 	stage->problem[0] = '\0';
+	memset(stage->last_mac, 0, sizeof(stage->last_mac));
 	fixture_empty(stage->fixture);
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
 		progrun_clear(stage->fixture->progrun, left[i]);
@@ -106,8 +107,10 @@ static void write_endpoint(struct stage *stage, __u32 slot)
 	endpoint.state = d->workload->active ? ENDPOINT_ACTIVE : ENDPOINT_INACTIVE;
 	endpoint.flags = d->workload->has_mac ? ENDPOINT_CHECK_MAC : 0;
 	endpoint.generation_slot = policy_generation_slot(stage->engine, slot);
-	if (d->workload->has_mac)
+	if (d->workload->has_mac) {
 		memcpy(endpoint.mac, d->workload->mac, sizeof(endpoint.mac));
+		memcpy(stage->last_mac[slot], d->workload->mac, MAC_LENGTH);
+	}
 	memcpy(endpoint.host_mac, HOST_VETH_MAC, sizeof(endpoint.host_mac));
 	snprintf(endpoint.name, sizeof(endpoint.name), "%s", d->workload->name);
 	progrun_put(progrun, "endpoint", &slot, &endpoint);

@@ -42,8 +42,9 @@ struct stage {
 	struct rule_info rules[RULE_IDS];
 	__u64 hits[RULE_IDS]; /* as counted so far */
 	struct traffic *counters;
-	__u32 serial; /* of the block list */
-	int screener; /* enum screener in force; -1: to be written */
+	__u32 serial;				 /* of the block list */
+	uint8_t last_mac[SLOTS + 2][MAC_LENGTH]; /* by slot: what a document said last; zero: nothing */
+	int screener;				 /* enum screener in force; -1: to be written */
 };
 
 /* NULL after printing why. */

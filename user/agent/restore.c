@@ -76,7 +76,8 @@ static const char *directory_of(const struct agent *agent, enum part part, char 
 	if (part == WORKLOADS)
 		return key_host_workloads(key, host);
 	key_host(key, host);
-	strcat(key, part == HOST_PARAMETERS ? "/config" : "/endpoint");
+	snprintf(key + strlen(key), KEY_MAX - strlen(key), "%s",
+		 part == HOST_PARAMETERS ? "/config" : "/endpoint");
 	return key;
 }
 
@@ -212,7 +213,7 @@ static int find_homeless(struct loss *loss, struct err *err)
 			r = exists(loss->agent, key, err);
 		if (r < 0)
 			return r;
-		strcpy(last, key);
+		memcpy(last, key, sizeof(last));
 		owned->homeless = !r;
 	}
 	return 0;
@@ -269,7 +270,7 @@ static int is_complete(struct loss *loss, struct known_block **known, const stru
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
 		return err_set(err, ENOMEM, "out of memory");
-	strcpy(entry->key, key);
+	memcpy(entry->key, key, sizeof(entry->key));
 	HASH_ADD_STR(*known, key, entry);
 	r = look_at_block(loss, &block, entry, err);
 	return r < 0 ? r : entry->complete;

@@ -244,7 +244,7 @@ static int write_again(struct plugin *plugin, const char *id, struct err *err)
 
 int network_read(struct plugin *plugin, const char *id, struct network *ret, struct err *err)
 {
-	json_t *request;
+	json_t *request = NULL;
 	int rc = read_request(plugin, id, &request, err);
 
 	if (rc == -ENOENT && !(rc = write_again(plugin, id, err)))

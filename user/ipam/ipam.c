@@ -158,7 +158,7 @@ int ipam_assign(struct ipam *ipam, const struct addr *addr, json_t *attribute, s
 static int check_holder(struct ipam *ipam, const struct addr *addr, struct err *err)
 {
 	char text[ADDR_TEXT];
-	json_t *attribute;
+	json_t *attribute = NULL;
 	const char *node;
 	int rc = ipam_info(ipam, addr, &attribute, err);
 

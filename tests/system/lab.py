@@ -440,6 +440,26 @@ class Machine:
                           f"{done.stdout}{done.stderr}")
         return done.stdout if check else done
 
+    def cut_power(self):
+        """What is left is what a reset leaves: disks, and the wire to the network."""
+        kill_namespace(self.namespace.path)
+        for process in (self.docker_process, self.node_process):
+            process.wait(20)
+        self.docker_process = self.node_process = None
+        for name in self.links() - {"lo", "eth0"}:
+            self.run("ip", "link", "delete", name, check=False)  # with the other end of a pair
+        self.run("tc", "qdisc", "delete", "dev", "eth0", "clsact", check=False)
+        self.run("nft", "flush", "ruleset")
+        self.run("sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
+        libc.umount2(self.path("bpf").encode(), 2)  # MNT_DETACH
+        subprocess.run(["mount", "-t", "bpf", "calico-test", self.path("bpf")], check=True)
+        for part in ("run", "plugins", "exec"):
+            shutil.rmtree(self.path(part), ignore_errors=True)
+            os.mkdir(self.path(part))
+        for name in ("docker.sock", "docker.pid"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path(name))
+
     # What the kernel holds
 
     def links(self):

@@ -191,10 +191,16 @@ static void test_an_address_in_use_is_adopted_without_a_pool(void **state)
 	struct ipam ipam = on_host(store, "host-a");
 	json_t *attribute = ipam_attribute("host-a", "libnetwork");
 	struct addr addr = address("10.1.0.0");
+	struct cidr block = block_cidr_of(&addr);
 	struct err err = {""};
+	char key[KEY_MAX];
 
 	assert_int_equal(ipam_assign(&ipam, &addr, attribute, &err), -ENOENT);
+	assert_int_equal(ipam_adopt(&ipam, &addr, attribute, &err), 1);
 	assert_int_equal(ipam_adopt(&ipam, &addr, attribute, &err), 0);
+	/* The key of the affinity alone. */
+	assert_int_equal(store_delete(store, key_affinity(key, "host-a", &block), &err), 0);
+	assert_int_equal(ipam_adopt(&ipam, &addr, attribute, &err), 1);
 	assert_int_equal(ipam_adopt(&ipam, &addr, attribute, &err), 0);
 	assert_int_equal(count_used(store, 4), 1);
 	assert_string_equal(owner_of(store, "10.1.0.0/26"), "host-a");

@@ -148,6 +148,9 @@ struct eviction {
 	__s32 best_rank;
 	__u32 anything; /* also what is in use */
 	__u32 done;
+	struct flow4_key key4, twin;
+	struct flow6_key key6;
+	struct tuple outside;
 };
 
 struct packet {
@@ -183,7 +186,9 @@ struct packet {
 	struct cached_verdict verdict; /* the one that is asked for */
 	/* From here on not cleared: */
 	struct flow twin; /* nat_probe()'s own */
+	struct flow opened; /* by this packet */
 	struct eviction eviction;
+	__u32 place; /* of the record of the flow that it opens */
 };
 
 /* One per CPU, for the stack is too small. Packets do not interrupt each other: soft interrupts are off. */

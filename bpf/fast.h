@@ -49,8 +49,8 @@ static __always_inline bool fast_state(const struct fast *f)
 		 * Also when another CPU's clock is ahead: rare, and the slow path compares signed. It also
 		 * keeps both entries of a translated flow in step.
 		 */
-		if (idle > TIMEOUT_MINIMUM * settings.hz || (flags & FLOW_TRANSLATED) ||
-		    (f->protocol == PROTOCOL_UDP && (flags & (FLOW_REPLIED | FLOW_STREAM)) == FLOW_REPLIED))
+		if (idle > TIMEOUT_MINIMUM * settings.hz ||
+		    (flags & (FLOW_TRANSLATED | FLOW_STREAM)) != FLOW_STREAM)
 			return false;
 		f->flow->seen = time;
 	}

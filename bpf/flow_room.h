@@ -24,18 +24,6 @@ enum { IDLE_ANSWERED = 2, IDLE_CONNECTION = 60 };
 #define GIVES_WAY 0x7fffffff
 #define DATAGRAMS 0x40000000
 
-/*
- * What deletes a flow does not count, but for an eviction: the sum is exact after each sweep only. Races may
- * bring it below zero, which is then little and not much: it is compared signed.
- */
-static __always_inline void account_evicted(__u32 slot, __u32 family)
-{
-	struct account *owner = bpf_map_lookup_elem(&account, &slot);
-
-	if (owner)
-		__sync_fetch_and_add(&share_of(owner, family)->flows, -1);
-}
-
 static __always_inline bool is_over(const struct flow_share *own, __u32 share)
 {
 	return (__s32)own->flows > (__s32)share;
@@ -57,13 +45,14 @@ static __always_inline __s32 flow_rank(__u8 protocol, const struct flow *flow)
 	return protocol == PROTOCOL_TCP ? idle : idle | DATAGRAMS;
 }
 
-/* True: the flow that was recorded at that place is to go. */
-static __always_inline bool eviction_takes(struct eviction *e, const struct flow *flow, __u32 place,
-					   __u8 protocol, __u32 slot, __u32 family)
+/* True: the flow that was recorded at the place before is to go. */
+static __always_inline bool eviction_takes(struct eviction *e, const struct flow *flow, __u8 protocol,
+					   __u32 family)
 {
+	__u32 place = e->place - 1;
 	__s32 rank;
 
-	if (flow->opened != opened_part(family, place) || flow_account(flow) != slot)
+	if (flow->opened != opened_part(family, place) || flow_account(flow) != e->account)
 		return false;
 	rank = flow_rank(protocol, flow);
 	if (rank == GIVES_WAY || e->anything)
@@ -77,53 +66,50 @@ static __always_inline bool eviction_takes(struct eviction *e, const struct flow
 	return false;
 }
 
-/* The port that others know it by goes with it. Not inline: the stack is nearly full here. */
-static __noinline void twin_delete(const struct flow4_key *key, const struct flow *flow)
+/* The port that others know it by goes with it. */
+static __noinline void twin_delete(struct eviction *e, const struct flow *flow)
 {
 	bool opener = flow->flags & FLOW_OPENER;
-	const __be32 *address = (const __be32 *)key->address;
-	__be32 address0 = address[0], address1 = address[1];
-	__u16 port0 = key->port[0], port1 = key->port[1];
-	struct tuple outside = {.protocol = key->protocol, .family = 4};
-	struct flow4_key twin;
+	const __be32 *address = (const __be32 *)e->key4.address;
+	struct tuple *outside = &e->outside;
 
-	/* Values are chosen, not their places: those on the stack must be constant. */
-	outside.destination[0] = opener ? address0 : address1;
-	outside.destination_port = bpf_htons(opener ? port0 : port1);
-	__builtin_memcpy(outside.source, flow->nat_address, sizeof(flow->nat_address));
-	outside.source_port = bpf_htons(flow->nat_port);
-	flow4_key(&outside, tuple_direction(&outside), &twin);
-	bpf_map_delete_elem(&nat4, &twin);
+	__builtin_memset(outside, 0, sizeof(*outside));
+	outside->protocol = e->key4.protocol;
+	outside->family = 4;
+	outside->destination[0] = opener ? address[0] : address[1];
+	outside->destination_port = bpf_htons(opener ? e->key4.port[0] : e->key4.port[1]);
+	__builtin_memcpy(outside->source, flow->nat_address, sizeof(flow->nat_address));
+	outside->source_port = bpf_htons(flow->nat_port);
+	flow4_key(outside, tuple_direction(outside), &e->twin);
+	bpf_map_delete_elem(&nat4, &e->twin);
 }
 
 /* The following two are callbacks of bpf_loop(); 1 ends it. */
 static long evict4(__u32 step, struct packet **p)
 {
 	struct eviction *e = &(*p)->eviction;
-	__u32 place = e->place, index = place & (settings.opened[0] - 1), slot;
+	__u32 index = e->place & (settings.opened[0] - 1);
 	const struct opened4 *record;
-	struct flow4_key key = {};
 	struct flow *flow;
 
-	if (place == e->end || e->found == EVICTION_FLOWS)
+	if (e->place == e->end || e->found == EVICTION_FLOWS)
 		return 1;
 	e->place++;
 	record = bpf_map_lookup_elem(&opened4, &index);
 	if (!record)
 		return 1;
-	slot = record->account;
-	if (slot != e->account)
+	if (record->account != e->account)
 		return 0;
-	__builtin_memcpy(&key, record, offsetof(struct opened4, protocol));
-	key.protocol = record->protocol;
-	flow = bpf_map_lookup_elem(&flow4, &key);
-	if (!flow || !eviction_takes(e, flow, place, key.protocol, slot, 4))
+	__builtin_memset(&e->key4, 0, sizeof(e->key4));
+	__builtin_memcpy(&e->key4, record, offsetof(struct opened4, protocol));
+	e->key4.protocol = record->protocol;
+	flow = bpf_map_lookup_elem(&flow4, &e->key4);
+	if (!flow || !eviction_takes(e, flow, e->key4.protocol, 4))
 		return 0;
 	if (flow->flags & FLOW_TRANSLATED)
-		twin_delete(&key, flow);
-	if (bpf_map_delete_elem(&flow4, &key))
+		twin_delete(e, flow);
+	if (bpf_map_delete_elem(&flow4, &e->key4))
 		return 0;
-	account_evicted(slot, 4);
 	e->done = 1;
 	return 1;
 }
@@ -131,28 +117,26 @@ static long evict4(__u32 step, struct packet **p)
 static long evict6(__u32 step, struct packet **p)
 {
 	struct eviction *e = &(*p)->eviction;
-	__u32 place = e->place, index = place & (settings.opened[1] - 1), slot;
+	__u32 index = e->place & (settings.opened[1] - 1);
 	const struct opened6 *record;
-	struct flow6_key key = {};
 	struct flow *flow;
 
-	if (place == e->end || e->found == EVICTION_FLOWS)
+	if (e->place == e->end || e->found == EVICTION_FLOWS)
 		return 1;
 	e->place++;
 	record = bpf_map_lookup_elem(&opened6, &index);
 	if (!record)
 		return 1;
-	slot = record->account;
-	if (slot != e->account)
+	if (record->account != e->account)
 		return 0;
-	__builtin_memcpy(&key, record, offsetof(struct opened6, protocol));
-	key.protocol = record->protocol;
-	flow = bpf_map_lookup_elem(&flow6, &key);
-	if (!flow || !eviction_takes(e, flow, place, key.protocol, slot, 6))
+	__builtin_memset(&e->key6, 0, sizeof(e->key6));
+	__builtin_memcpy(&e->key6, record, offsetof(struct opened6, protocol));
+	e->key6.protocol = record->protocol;
+	flow = bpf_map_lookup_elem(&flow6, &e->key6);
+	if (!flow || !eviction_takes(e, flow, e->key6.protocol, 6))
 		return 0;
-	if (bpf_map_delete_elem(&flow6, &key))
+	if (bpf_map_delete_elem(&flow6, &e->key6))
 		return 0;
-	account_evicted(slot, 6);
 	e->done = 1;
 	return 1;
 }
@@ -198,11 +182,13 @@ static __always_inline bool evict_from(struct packet *p, __u32 family, __u32 slo
 		e->anything = 1;
 		evict_steps(p, family, 1);
 	}
+	if (e->done) {
+		__sync_fetch_and_add(&own->flows, -1);
+		__sync_fetch_and_add(&table->evicted, 1);
+	}
 	/* Who has none that could be found does not stand in the way of others as the one who has most. */
 	if (table->largest == slot)
 		table->largest_flows = e->done ? own->flows : 0;
-	if (e->done)
-		__sync_fetch_and_add(&table->evicted, 1);
 	return e->done;
 }
 
@@ -229,7 +215,10 @@ __noinline int flow_evict(__u32 family, __u32 slot)
 	return false;
 }
 
-/* A flow was opened. */
+/*
+ * A flow was opened. What deletes one does not count, but for an eviction: the sum is exact after each sweep
+ * only. Races may bring it below zero, which is then little and not much: it is compared signed.
+ */
 static __always_inline void account_open(struct flow_table *table, __u32 slot, __u32 family)
 {
 	struct account *owner = bpf_map_lookup_elem(&account, &slot);
@@ -245,46 +234,49 @@ static __always_inline void account_open(struct flow_table *table, __u32 slot, _
 	}
 }
 
-/* One attempt. 0 or -errno; -EEXIST and -E2BIG (full) mean something to the caller. */
-static __noinline int flow_write(const struct tuple *tuple, struct flow *flow, __u32 place, __u64 how)
+/* One attempt, recorded at p->place. 0 or -errno; -EEXIST and -E2BIG (full) mean something to the caller. */
+static __noinline int flow_write(const struct packet *p, struct flow *flow, __u64 how)
 {
+	const struct tuple *tuple = &p->tuple;
+	struct flow_table *table = flow_table_of(tuple->family);
 	struct flow4_key key4;
 	struct flow6_key key6;
 	int r;
 
+	if (!table)
+		return -1;
+	flow->opened = opened_part(tuple->family, p->place);
 	if (tuple->family == 4) {
 		flow4_key(tuple, tuple_direction(tuple), &key4);
 		flow->check = flow->check_behind = flow_sum((const __u32 *)&key4, FLOW4_WORDS);
 		r = bpf_map_update_elem(&flow4, &key4, flow, how);
 		if (!r)
-			opened4_write(&key4, place, flow_account(flow));
-		return r;
+			opened4_write(&key4, p->place, flow_account(flow));
+	} else {
+		flow6_key(tuple, tuple_direction(tuple), &key6);
+		flow->check = flow->check_behind = flow_sum((const __u32 *)&key6, FLOW6_WORDS);
+		r = bpf_map_update_elem(&flow6, &key6, flow, how);
+		if (!r)
+			opened6_write(&key6, p->place, flow_account(flow));
 	}
-	flow6_key(tuple, tuple_direction(tuple), &key6);
-	flow->check = flow->check_behind = flow_sum((const __u32 *)&key6, FLOW6_WORDS);
-	r = bpf_map_update_elem(&flow6, &key6, flow, how);
-	if (!r)
-		opened6_write(&key6, place, flow_account(flow));
+	if (!r && how == BPF_NOEXIST)
+		account_open(table, flow_account(flow), tuple->family);
 	return r;
 }
 
 /* The same, with room made where there is none. */
-static __always_inline int flow_insert(const struct tuple *tuple, struct flow *flow, __u64 how)
+static __always_inline int flow_insert(struct packet *p, struct flow *flow, __u64 how)
 {
-	struct flow_table *table = flow_table_of(tuple->family);
-	__u32 slot = flow_account(flow), place;
+	struct flow_table *table = flow_table_of(p->tuple.family);
 	int r;
 
 	if (!table)
 		return -1;
-	place = __sync_fetch_and_add(&table->next, 1);
-	flow->opened = opened_part(tuple->family, place);
-	r = flow_write(tuple, flow, place, how);
+	p->place = __sync_fetch_and_add(&table->next, 1);
+	r = flow_write(p, flow, how);
 	/* What was evicted may go to a flow on another CPU. */
-	for (int i = 0; i < EVICTIONS && r == -E2BIG && flow_evict(tuple->family, slot); i++)
-		r = flow_write(tuple, flow, place, how);
-	if (!r && how == BPF_NOEXIST)
-		account_open(table, slot, tuple->family);
+	for (int i = 0; i < EVICTIONS && r == -E2BIG && flow_evict(p->tuple.family, flow_account(flow)); i++)
+		r = flow_write(p, flow, how);
 	return r;
 }
 

@@ -156,9 +156,6 @@ static __always_inline void flow_update(struct packet *p, struct flow *flow, __u
 	if (p->tuple.protocol != PROTOCOL_TCP) {
 		if (!opener)
 			set |= FLOW_ESTABLISHED;
-		/* The fast path lets the first packet after a quarter of a second come here. */
-		if ((flags & FLOW_REPLIED) && (__s32)(time - flow->seen) > (__s32)(settings.hz / 4))
-			set |= FLOW_STREAM;
 	} else if (p->tcp_flags & TCP_RST) {
 		set |= FLOW_RST << dir;
 	} else {
@@ -169,6 +166,9 @@ static __always_inline void flow_update(struct packet *p, struct flow *flow, __u
 		if (opener && (p->tcp_flags & TCP_ACK) && (flags & FLOW_REPLIED))
 			set |= FLOW_ESTABLISHED;
 	}
+	/* The fast path lets the first packet after a quarter of a second come here. */
+	if ((flags & FLOW_REPLIED) && (__s32)(time - flow->seen) > (__s32)(settings.hz / 4))
+		set |= FLOW_STREAM;
 	if (set & ~flags)
 		__sync_fetch_and_or(&flow->flags, set);
 	if (clear & flags)
@@ -274,7 +274,7 @@ static __always_inline bool can_open(const struct packet *p)
 
 static __always_inline int flow_create(struct packet *p, struct flow *flow)
 {
-	int r = flow_insert(&p->tuple, flow, p->flags & PACKET_REPLACE_FLOW ? BPF_ANY : BPF_NOEXIST);
+	int r = flow_insert(p, flow, p->flags & PACKET_REPLACE_FLOW ? BPF_ANY : BPF_NOEXIST);
 
 	if (r == -EEXIST) /* opened by a packet on another CPU meanwhile, and judged there */
 		return 0;
@@ -320,12 +320,16 @@ static __always_inline int flow_spare(struct flow *flow)
 /* A packet that continues no flow: judged, and if allowed the flow is known from now on. */
 __noinline int flow_open(struct __sk_buff *skb, struct packet *p)
 {
-	struct flow flow = {};
+	/* Not by p, from which kernel 6.1 lets no map take a value: see nat_probe(). */
+	struct packet *own = packet_at_hand();
+	struct flow *flow;
 	__u32 dir;
 	int r;
 
-	if (!p)
+	if (!p || !own)
 		return -DROP_REASON_INTERNAL;
+	flow = &own->opened;
+	__builtin_memset(flow, 0, sizeof(*flow));
 	if (p->flags & PACKET_LATER_FRAGMENT)
 		return -DROP_REASON_FRAGMENT_ORPHAN;
 	if (!can_open(p))
@@ -339,31 +343,31 @@ __noinline int flow_open(struct __sk_buff *skb, struct packet *p)
 	if (is_tunnel_from_host(p))
 		p->flags |= PACKET_STATELESS;
 	dir = tuple_direction(&p->tuple);
-	end_fill(&flow.end[dir & 1], &p->source, p->source_generation);
-	end_fill(&flow.end[!dir], &p->destination, p->destination_generation);
-	flow.seen = now();
-	flow.flags = dir;
-	flow.nat_port = p->icmp_code; /* see flow_icmp_code() */
+	end_fill(&flow->end[dir & 1], &p->source, p->source_generation);
+	end_fill(&flow->end[!dir], &p->destination, p->destination_generation);
+	flow->seen = now();
+	flow->flags = dir;
+	flow->nat_port = p->icmp_code; /* see flow_icmp_code() */
 	if (p->flags & PACKET_FROM_HOST)
-		flow.flags |= FLOW_FROM_HOST;
+		flow->flags |= FLOW_FROM_HOST;
 	if (p->to.ifindex && p->from.ifindex)
-		flow.flags |= FLOW_ROUTED;
+		flow->flags |= FLOW_ROUTED;
 	if (p->flags & PACKET_UPLINK)
-		flow.flags |= FLOW_DIRECT;
+		flow->flags |= FLOW_DIRECT;
 	if (p->host)
-		flow.flags |= FLOW_HOST;
+		flow->flags |= FLOW_HOST;
 	if (p->flags & PACKET_NAT_OUT)
-		flow.flags |= nat_open(skb, p, &flow) ? FLOW_TRANSLATED : FLOW_NAT_OUT;
+		flow->flags |= nat_open(skb, p, flow) ? FLOW_TRANSLATED : FLOW_NAT_OUT;
 	if (!(p->flags & PACKET_STATELESS)) {
-		r = flow_create(p, &flow);
+		r = flow_create(p, flow);
 		if (settings.nat_ports && (p->flags & PACKET_NAT_OUT))
-			r = nat_settle(p, &flow, r);
+			r = nat_settle(p, flow, r);
 		if (r == -DROP_REASON_FLOW_TABLE_FULL && needs_no_flow(p))
-			r = flow_spare(&flow);
+			r = flow_spare(flow);
 		if (r)
 			return r;
 	}
-	return flow_outcome(p, &flow, &flow.end[!dir]);
+	return flow_outcome(p, flow, &flow->end[!dir]);
 }
 
 #endif

@@ -40,7 +40,7 @@ enum flow_flags {
 	FLOW_DIRECT = 1 << 10,	   /* with an end elsewhere, and no NAT on the host: past its stack */
 	FLOW_TRANSLATED = 1 << 11, /* the programs translate the opener's address and port */
 	FLOW_HOST = 1 << 12,	   /* of this host itself, under the policy of its host endpoint */
-	FLOW_STREAM = 1 << 13,	   /* UDP: went on after its answer, it is more than a question */
+	FLOW_STREAM = 1 << 13,	   /* went on after its answer: UDP is more than a question then */
 	/* Kept for each end: what is named is the flag of end 0; that of end 1 is the next higher bit. */
 	FLOW_FIN = 1 << 5, /* sent FIN */
 	FLOW_RST = 1 << 7, /* sent RST and nothing since */

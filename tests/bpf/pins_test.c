@@ -171,7 +171,7 @@ static void test_lost_pins_come_back_and_nothing_else_changes(void **state)
 /* Again and again: the watch must be on the directories as they are now. */
 static void test_pins_come_back_each_time(void **state)
 {
-	start(ATTACH_AUTO);
+	start(both[kinds() - 1]);
 	for (int i = 0; i < 4; i++) {
 		scene.losses = 0;
 		if (i % 2)
